@@ -1,0 +1,120 @@
+"""What a result depends on besides its code: seed, budget, device.
+
+Importing this module imports TensorFlow and Keras; TensorFlow's own start-up notices are kept off the notebook,
+everything else that is written to standard error meanwhile is passed on.
+"""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+_STARTUP_NOTICE = re.compile(
+    r"^(WARNING: All log messages before absl::InitializeLog|[IWE]0000 .*(oneDNN|cuda|TensorRT|cpu_feature_guard)"
+    r"|To enable the following instructions)"
+)
+
+
+@contextmanager
+def _without_startup_notices() -> Iterator[None]:
+    # TensorFlow writes these to the file descriptor before any log level that Python can set applies.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            caught.seek(0)
+            for line in caught.read().decode(errors="replace").splitlines():
+                if not _STARTUP_NOTICE.match(line):
+                    print(line, file=sys.stderr)
+
+
+with _without_startup_notices():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_physical_devices("GPU")  # its notice that there is no CUDA belongs to the start-up too
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"gan_utils needs Keras on TensorFlow, found the backend {keras.backend.backend()!r}. "
+        "Set KERAS_BACKEND=tensorflow before Python starts."
+    )
+
+_Value = TypeVar("_Value")
+_seed = 0
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, NumPy and Keras, and every model of ``gan_utils`` made afterwards.
+
+    Args:
+        seed: an integer in [0, 2**31).
+
+    Raises:
+        ValueError: if the seed is no such integer.
+
+    Example:
+        >>> set_seed(7); current_seed()
+        7
+        >>> set_seed(0)
+    """
+    global _seed
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
+        raise ValueError(f"seed is {seed!r}; expected an integer in [0, 2**31). Pass for example set_seed(0).")
+    keras.utils.set_random_seed(seed)
+    _seed = seed
+
+
+def current_seed() -> int:
+    """Return the seed of the last `set_seed` (0 before the first)."""
+    return _seed
+
+
+def has_accelerator() -> bool:
+    """Return whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much work a chapter does: ``smoke`` (every line runs), ``cpu`` (two cores) or ``gpu`` (full scale).
+
+    Example:
+        >>> Budget("cpu").pick(smoke=2, cpu=100, gpu=1000)
+        100
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in ("smoke", "cpu", "gpu"):
+            raise ValueError(
+                f"budget is {self.name!r}; expected smoke, cpu or gpu. Set GAN_BOOK_BUDGET to one of them."
+            )
+
+    def pick(self, *, smoke: _Value, cpu: _Value, gpu: _Value) -> _Value:
+        """Return the value meant for this budget."""
+        return {"smoke": smoke, "cpu": cpu, "gpu": gpu}[self.name]
+
+    @property
+    def checks_quality(self) -> bool:
+        """Whether claims about quality are asserted: not at ``smoke``, where nothing has been trained."""
+        return self.name != "smoke"
+
+
+def budget() -> Budget:
+    """Return the budget named by ``GAN_BOOK_BUDGET``; without it ``gpu`` where there is one, else ``cpu``.
+
+    Raises:
+        ValueError: if the variable names no budget.
+    """
+    return Budget(os.environ.get("GAN_BOOK_BUDGET") or ("gpu" if has_accelerator() else "cpu"))
