@@ -8,9 +8,10 @@ from gan_utils import data
 from gan_utils.data import images
 
 KEY = "t10k-labels-idx1-ubyte"
+HEADER = bytes([0, 0, 8, 1]) + (10_000).to_bytes(4, "big")
 
 
-def idx(path, payload, header=bytes([0, 0, 8, 1]) + (10_000).to_bytes(4, "big")):
+def idx(path, payload, header=HEADER):
     path = path / f"{KEY}.gz"
     path.write_bytes(gzip.compress(header + payload))
     return path

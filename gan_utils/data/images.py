@@ -51,7 +51,7 @@ _STALL_SECONDS = 10
 
 
 class Images(NamedTuple):
-    """A labelled set of images: ``images`` (N, 28, 28, 1) float32 in [-1, 1], ``labels`` (N,) int64, ``class_names``."""
+    """A labelled set: ``images`` (N, 28, 28, 1) float32 in [-1, 1], ``labels`` (N,) int64, ``class_names``."""
 
     images: np.ndarray
     labels: np.ndarray

@@ -1,0 +1,7 @@
+"""The one training loop: players that take turns, and GAN, its two-player preset."""
+
+from gan_utils.training import callbacks
+from gan_utils.training.adversarial import Adversarial, Player
+from gan_utils.training.gan import GAN
+
+__all__ = ["GAN", "Adversarial", "Player", "callbacks"]
