@@ -43,6 +43,9 @@ with _without_startup_notices():
 
     tf.config.list_physical_devices("GPU")  # its notice that there is no CUDA belongs to the start-up too
 
+# Each model traces a training function of its own; TensorFlow takes them for one function traced again and again.
+tf.get_logger().addFilter(lambda record: "multi_step_on_iterator" not in record.getMessage())
+
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
         f"gan_utils needs Keras on TensorFlow, found the backend {keras.backend.backend()!r}. "

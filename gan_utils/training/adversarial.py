@@ -64,7 +64,8 @@ class Adversarial(keras.Model):
         self.seed = runtime.current_seed() if seed is None else seed
         self.networks = [network for player in self.players for network in player.networks]
         self._means = {n: keras.metrics.Mean(name=n) for n in [f"{name}_loss" for name in names] + list(self.reports)}
-        self._arrays: dict[str, tf.Tensor] = {}
+        self._arrays: dict[str, tf.Variable] = {}
+        self._traced_shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
         self.built = True
 
     def losses(self, player: Player, batch: Mapping[str, tf.Tensor], noise: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -181,12 +182,20 @@ class Adversarial(keras.Model):
         steps = steps_per_epoch or max(1, count // (batch_size * self._draws))
         if min(steps, epochs) < 1:
             raise ValueError(f"steps_per_epoch is {steps} and epochs {epochs}; expected 1 or more of each.")
-        self._arrays = {name: tf.constant(array) for name, array in arrays.items()}
         # callbacks see a group of steps at its end, so a group divides an epoch
-        self.steps_per_execution = max(d for d in range(1, min(steps, 50) + 1) if steps % d == 0)
-        self.make_train_function(force=True)  # the arrays are captured when the step is traced
-        dataset = self._dataset(count, batch_size)
-        return super().fit(dataset, steps_per_epoch=steps, epochs=epochs, callbacks=callbacks, verbose=verbose)
+        group = max(d for d in range(1, min(steps, 50) + 1) if steps % d == 0)
+        shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+        if group == self.steps_per_execution and shapes == self._traced_shapes:
+            for name, array in arrays.items():
+                self._arrays[name].assign(array)
+        else:
+            self._arrays = {name: tf.Variable(array, trainable=False) for name, array in arrays.items()}
+            self._traced_shapes, self.steps_per_execution = shapes, group
+            self.make_train_function(force=True)  # the arrays are captured when the step is traced
+        dataset = self.plan(count, batch_size)
+        return super().fit(
+            dataset, steps_per_epoch=steps, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
+        )
 
     def check_data(self, arrays: Mapping[str, np.ndarray], batch_size: int) -> None:
         """Raise a ValueError unless the arrays can be trained on with this batch size."""
@@ -209,7 +218,18 @@ class Adversarial(keras.Model):
     def _draws(self) -> int:
         return max(player.steps for player in self.players)
 
-    def _dataset(self, count: int, batch_size: int) -> tf.data.Dataset:
+    def plan(self, count: int, batch_size: int) -> tf.data.Dataset:
+        """Return what `fit` trains on from here: an endless dataset of sample indices and noise.
+
+        Args:
+            count: number of real samples.
+            batch_size: real samples a player's step.
+
+        Returns:
+            Elements ``{"index": (batch_size, draws) int64, "noise": (batch_size, plays, ...)}`` for the steps from
+            `step` on: a column of ``index`` for each repeat of a player, one of ``noise`` for each move of any.
+            Each pass over the data is a permutation of it.
+        """
         draws, plays, seed = self._draws, sum(player.steps for player in self.players), self.seed
 
         def draw(step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -220,8 +240,7 @@ class Adversarial(keras.Model):
             last = tf.constant(count - 1, tf.int64)
             index = tf.raw_ops.RandomIndexShuffle(index=number % count, seed=key, max_index=last)
             noise = [self.sample_noise(batch_size, tf.stack([seed + (p << 32), step])) for p in range(plays)]
-            index = tf.transpose(tf.reshape(index, (draws, batch_size)))
-            return {"index": index, "noise": tf.stack(noise, axis=1)}
+            return {"index": tf.reshape(index, (batch_size, draws)), "noise": tf.stack(noise, axis=1)}
 
         options = tf.data.Options()
         options.autotune.enabled = False  # its thread can keep fit waiting at the end

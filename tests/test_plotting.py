@@ -1,0 +1,27 @@
+import matplotlib
+import numpy as np
+import pytest
+
+from gan_utils import plotting
+
+matplotlib.use("agg")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grid_holds_every_image_once(channels):
+    images = np.linspace(-1, 1, 5 * 4 * 4 * channels, dtype="float32").reshape(5, 4, 4, channels)
+    _, axes = plotting.image_grid(images, columns=3)
+    picture = np.asarray(axes.images[0].get_array())
+    assert picture.shape[:2] == (12, 18)
+    assert np.allclose(picture[1:5, 1:5], plotting.to_display(images)[0])
+    assert np.allclose(picture[7:11, 7:11], plotting.to_display(images)[4]) and np.all(picture[7:11, 13:17] == 1.0)
+
+
+def test_curves_carry_their_reference_lines():
+    _, axes = plotting.curves({"a": [1.0, 2.0]}, {"log 2": 0.693}, steps_per_epoch=10)
+    assert axes.lines[0].get_xdata().tolist() == [10, 20] and axes.lines[1].get_ydata()[0] == 0.693
+
+
+def test_other_shapes_are_refused():
+    with pytest.raises(ValueError, match="expected"):
+        plotting.to_display(np.zeros((4, 4)))

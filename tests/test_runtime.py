@@ -1,0 +1,37 @@
+import subprocess
+import sys
+
+import pytest
+
+from gan_utils import runtime
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 1.0, True, "0"])
+def test_bad_seeds_are_refused(seed):
+    with pytest.raises(ValueError, match="seed is"):
+        runtime.set_seed(seed)
+
+
+def test_budget_reads_the_environment(monkeypatch):
+    monkeypatch.setenv("GAN_BOOK_BUDGET", "smoke")
+    assert runtime.budget().pick(smoke=1, cpu=2, gpu=3) == 1 and not runtime.budget().checks_quality
+    monkeypatch.setenv("GAN_BOOK_BUDGET", "huge")
+    with pytest.raises(ValueError, match="expected smoke, cpu or gpu"):
+        runtime.budget()
+    monkeypatch.delenv("GAN_BOOK_BUDGET")
+    assert runtime.budget().name in ("cpu", "gpu")
+
+
+def test_import_is_lazy_and_sets_defaults_before_tensorflow():
+    code = (
+        "import sys, os, gan_utils; assert 'tensorflow' not in sys.modules; "
+        "assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_start_up_is_quiet():
+    done = subprocess.run(
+        [sys.executable, "-c", "import gan_utils.runtime"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
