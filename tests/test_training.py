@@ -133,13 +133,13 @@ def test_bad_data_are_refused(case):
 
 def test_bad_networks_are_refused():
     with pytest.raises(ValueError, match="latent_dim is 7"):
-        toy_gan(latent_dim=2).__class__(dense.selu_generator(6), dense.selu_discriminator(), latent_dim=7)
+        training.GAN(dense.selu_generator(6), dense.selu_discriminator(), latent_dim=7)
     with pytest.raises(ValueError, match="the generator makes"):
         training.GAN(dense.selu_generator(), keras.Sequential([keras.Input((3,)), layers.Dense(1)]))
     labels = keras.Input((28, 28, 1))
     with pytest.raises(ValueError, match="floating tensor of logits"):
         training.GAN(dense.selu_generator(), keras.Model(labels, keras.ops.cast(labels, "int32")))
-    with pytest.raises(ValueError, match="unknown|expected one of"):
+    with pytest.raises(ValueError, match="expected one of minimax"):
         toy_gan(loss="vanilla")
     sigmoid = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(1, "sigmoid")])
     with pytest.warns(UserWarning, match="sigmoid"):

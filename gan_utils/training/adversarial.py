@@ -65,6 +65,7 @@ class Adversarial(keras.Model):
         self.networks = [network for player in self.players for network in player.networks]
         self._means = {n: keras.metrics.Mean(name=n) for n in [f"{name}_loss" for name in names] + list(self.reports)}
         self._arrays: dict[str, tf.Variable] = {}
+        self._traced_group = 0
         self._traced_shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
         self.built = True
 
@@ -185,12 +186,12 @@ class Adversarial(keras.Model):
         # callbacks see a group of steps at its end, so a group divides an epoch
         group = max(d for d in range(1, min(steps, 50) + 1) if steps % d == 0)
         shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-        if group == self.steps_per_execution and shapes == self._traced_shapes:
+        if self.train_function and group == self._traced_group and shapes == self._traced_shapes:
             for name, array in arrays.items():
                 self._arrays[name].assign(array)
         else:
             self._arrays = {name: tf.Variable(array, trainable=False) for name, array in arrays.items()}
-            self._traced_shapes, self.steps_per_execution = shapes, group
+            self._traced_shapes, self._traced_group, self.steps_per_execution = shapes, group, group
             self.make_train_function(force=True)  # the arrays are captured when the step is traced
         dataset = self.plan(count, batch_size)
         return super().fit(

