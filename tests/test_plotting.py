@@ -1,11 +1,7 @@
-import matplotlib
 import numpy as np
 import pytest
 
 from gan_utils import plotting
-
-matplotlib.use("agg")
-
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grid_holds_every_image_once(channels):

@@ -1,3 +1,4 @@
+import importlib
 import io
 
 import matplotlib.pyplot as plt
@@ -26,6 +27,7 @@ def test_limits_say_how_to_thin_the_grid(monkeypatch):
         widgets.explore(line)
     with pytest.raises(ValueError, match="201 frames"):
         widgets.explore(line, slope=range(201))
-    monkeypatch.setattr("gan_utils.widgets.explore.MAX_BYTES", 10)
+    # the function of that name hides the module from attribute look-up
+    monkeypatch.setattr(importlib.import_module("gan_utils.widgets.explore"), "MAX_BYTES", 10)
     with pytest.raises(ValueError, match="bytes"):
         widgets.explore(line, slope=[1])
