@@ -1,24 +1,45 @@
 # make book · make test · make serve · make bench · make clean
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
 PYTHON ?= python3
+PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export KERAS_BACKEND := tensorflow
 
 .PHONY: book test serve bench lint clean
-$(STAMP): pyproject.toml constraints.txt
-	@echo "[1/3] Python packages into $(VENV) (a few minutes the first time)"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test]'
-	@touch $@
+
+book: $(STAMP)
+	@$(BIN)/python site/build.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest gan_utils tests
+	@echo "Unit tests, doctests, checks of the book's files"
+	$(BIN)/python -m pytest gan_utils tests --ignore tests/site --durations=5
+	@echo "Every notebook, every cell, at the smoke budget"
+	GAN_BOOK_BUDGET=smoke $(BIN)/python -m pytest chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --durations=5
+	@echo "Every page in a browser"
+	$(BIN)/python -m pytest tests/site -rs
+
+serve:
+	@test -f _build/html/index.html || { echo "There is no book yet: run make book first."; exit 1; }
+	@echo "The book is at http://localhost:$(PORT) (Ctrl-C ends)"
+	@(sleep 1; $(BIN)/python -m webbrowser -t http://localhost:$(PORT) >/dev/null 2>&1) &
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html 2>/dev/null
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/training_step.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 clean:
-	rm -rf _build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
+	@echo "[1/3] Python packages into $(VENV) (about three minutes the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[book,test]' \
+	  | { grep --line-buffered -E '^(Collecting|Installing collected|Successfully)' || true; } | cut -c 1-100
+	@touch $@

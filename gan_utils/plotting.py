@@ -29,13 +29,16 @@ def to_display(images: np.ndarray) -> np.ndarray:
     return shown[..., 0] if shown.shape[-1] == 1 else shown
 
 
-def image_grid(images: np.ndarray, *, columns: int | None = None, title: str = "") -> tuple[Figure, Axes]:
+def image_grid(
+    images: np.ndarray, *, columns: int | None = None, title: str = "", axes: Axes | None = None
+) -> tuple[Figure, Axes]:
     """Draw all images, in order, as one picture.
 
     Args:
         images: (N, H, W, 1 or 3) in [-1, 1].
         columns: images a row; about the square root of N if not given.
         title: above the grid.
+        axes: where to draw; a figure of its own if not given.
 
     Returns:
         The figure and its one axes.
@@ -47,12 +50,13 @@ def image_grid(images: np.ndarray, *, columns: int | None = None, title: str = "
     tiles = np.concatenate([shown, blank]).reshape(rows, columns, *shown.shape[1:])
     tiles = np.pad(tiles, [(0, 0), (0, 0), (1, 1), (1, 1)] + [(0, 0)] * (tiles.ndim - 4), constant_values=1.0)
     picture = np.concatenate(np.concatenate(tiles, axis=1), axis=1)
-    figure, axes = plt.subplots(figsize=(min(7.0, 0.75 * columns), min(7.0, 0.75 * columns) * rows / columns + 0.3))
+    if axes is None:
+        width = min(7.0, 0.75 * columns)
+        _, axes = plt.subplots(figsize=(width, width * rows / columns + 0.3), layout="tight")
     axes.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(title, fontsize=10)
-    figure.tight_layout()
-    return figure, axes
+    return axes.figure, axes  # type: ignore[return-value]
 
 
 def curves(

@@ -9,7 +9,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,9 +84,13 @@ def build(output: Path, budget: str) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
     config = (ROOT / "_config.yml").read_text().replace("_build/.jupyter_cache", str(cache))
     (output / "_config.yml").write_text(_absolute_static(config))
-    command = ["jupyter-book", "build", str(ROOT), "--config", str(output / "_config.yml"), "-W", "--keep-going"]
-    command[0] = str(Path(sys.executable).with_name("jupyter-book"))
-    subprocess.run([*command, "--path-output", str(output)], cwd=ROOT, env=environment, check=True)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "--path-output", str(output)]
+    # --all writes every page again (one shows another's pictures); execution is cached all the same
+    command += ["--config", str(output / "_config.yml"), "--all", "-W", "--keep-going"]
+    with _heartbeat():
+        done = subprocess.run(command, cwd=ROOT, env=environment)
+    if done.returncode:
+        sys.exit("The book is not built: the cell or the page at fault is named above.")
     built = output / "_build"
     for notebook in sorted((built / "jupyter_execute").rglob("*.ipynb")):  # the download button gives the executed one
         shutil.copy(notebook, built / "html/_sources" / notebook.relative_to(built / "jupyter_execute"))
@@ -91,7 +98,9 @@ def build(output: Path, budget: str) -> None:
     shutil.copytree(built / "html", output / "html")
     library.write_text(library_value)
     stamp.write_text(value)
-    _times(cache)
+    times = _times(cache)
+    (output / "times.txt").write_text(times)
+    print(f"\nexecution at the {budget} budget\n{times}")
     print(f"{output.relative_to(ROOT)}/html/index.html is ready after {time.perf_counter() - start:.0f} s")
 
 
@@ -101,13 +110,30 @@ def _absolute_static(config: str) -> str:
     )
 
 
-def _times(cache: Path) -> None:
+@contextmanager
+def _heartbeat(every: int = 30) -> Iterator[None]:
+    start, done = time.perf_counter(), threading.Event()
+
+    def beat() -> None:
+        while not done.wait(every):
+            print(f"      still at it after {time.perf_counter() - start:.0f} s", flush=True)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _times(cache: Path) -> str:
     from jupyter_cache import get_cache
 
-    print("page                                seconds")
-    for record in get_cache(cache).list_cache_records():
-        seconds = (record.data or {}).get("execution_seconds")
-        print(f"{Path(record.uri).stem:<34} {'?' if seconds is None else round(seconds):>8}")
+    latest = {}  # a page that was edited has a record for each version
+    for record in sorted(get_cache(cache).list_cache_records(), key=lambda record: record.created):
+        latest[Path(record.uri).stem] = (record.data or {}).get("execution_seconds", float("nan"))
+    return "".join(f"{page:<44} {seconds:5.0f} s\n" for page, seconds in sorted(latest.items()))
 
 
 def main() -> None:

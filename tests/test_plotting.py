@@ -1,7 +1,9 @@
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from gan_utils import plotting
+
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grid_holds_every_image_once(channels):
@@ -11,6 +13,12 @@ def test_grid_holds_every_image_once(channels):
     assert picture.shape[:2] == (12, 18)
     assert np.allclose(picture[1:5, 1:5], plotting.to_display(images)[0])
     assert np.allclose(picture[7:11, 7:11], plotting.to_display(images)[4]) and np.all(picture[7:11, 13:17] == 1.0)
+
+
+def test_grid_draws_where_it_is_told():
+    figure, both = plt.subplots(1, 2)
+    drawn = plotting.image_grid(np.zeros((4, 2, 2, 1)), axes=both[1], title="right")
+    assert drawn == (figure, both[1]) and not both[0].images and both[1].get_title() == "right"
 
 
 def test_curves_carry_their_reference_lines():
