@@ -77,6 +77,7 @@ def build(output: Path, budget: str) -> None:
         shutil.rmtree(cache, ignore_errors=True)
         shutil.rmtree(output / "_build", ignore_errors=True)
     output.mkdir(parents=True, exist_ok=True)
+    library.write_text(library_value)  # now, so that a build that fails later keeps what it has executed
     print("[3/3] Data and notebooks (the chapters train here; each line is a notebook)", flush=True)
     start = time.perf_counter()
     environment = dict(os.environ, GAN_BOOK_BUDGET=budget, PYTHONWARNINGS="ignore::DeprecationWarning")
@@ -96,7 +97,6 @@ def build(output: Path, budget: str) -> None:
         shutil.copy(notebook, built / "html/_sources" / notebook.relative_to(built / "jupyter_execute"))
     shutil.rmtree(output / "html", ignore_errors=True)
     shutil.copytree(built / "html", output / "html")
-    library.write_text(library_value)
     stamp.write_text(value)
     times = _times(cache)
     (output / "times.txt").write_text(times)
