@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
+from jupyter_cache import get_cache
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 ASSETS = {  # in node_modules: what of it the pages load
@@ -92,11 +95,12 @@ def build(output: Path, budget: str) -> None:
         done = subprocess.run(command, cwd=ROOT, env=environment)
     if done.returncode:
         sys.exit("The book is not built: the cell or the page at fault is named above.")
-    built = output / "_build"
-    for notebook in sorted((built / "jupyter_execute").rglob("*.ipynb")):  # the download button gives the executed one
-        shutil.copy(notebook, built / "html/_sources" / notebook.relative_to(built / "jupyter_execute"))
-    shutil.rmtree(output / "html", ignore_errors=True)
-    shutil.copytree(built / "html", output / "html")
+    html = output / "html"
+    shutil.rmtree(html, ignore_errors=True)
+    shutil.copytree(output / "_build/html", html)
+    _executed_notebooks(cache, html / "_sources")
+    index = html / "index.html"  # a redirect, which Jupyter Book writes without the icon that browsers then ask for
+    index.write_text('<link rel="icon" href="_static/favicon.svg">\n' + index.read_text())
     stamp.write_text(value)
     times = _times(cache)
     (output / "times.txt").write_text(times)
@@ -127,9 +131,14 @@ def _heartbeat(every: int = 30) -> Iterator[None]:
         thread.join()
 
 
-def _times(cache: Path) -> str:
-    from jupyter_cache import get_cache
+def _executed_notebooks(cache: Path, sources: Path) -> None:
+    # what the download button of a page gives: the notebook with its outputs
+    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+        _, notebook = get_cache(cache).merge_match_into_file(path)
+        nbformat.write(notebook, sources / "chapters" / path.name)
 
+
+def _times(cache: Path) -> str:
     latest = {}  # a page that was edited has a record for each version
     for record in sorted(get_cache(cache).list_cache_records(), key=lambda record: record.created):
         latest[Path(record.uri).stem] = (record.data or {}).get("execution_seconds", float("nan"))
