@@ -33,9 +33,9 @@ class Progress(keras.callbacks.Callback):
         """Print the means of the epoch when a line is due."""
         epochs, seconds = self.params["epochs"], time.perf_counter() - self._start
         steps = (epoch + 1) * self.params["steps"]
-        values = "  ".join(f"{name} {float(value):.3f}" for name, value in (logs or {}).items())
+        values = "  ".join(f"{name} {float(value):.2f}" for name, value in (logs or {}).items())
         left = seconds / (epoch + 1) * (epochs - epoch - 1)
-        line = f"step {steps:>6}  {values}  {1000 * seconds / steps:.1f} ms a step, {left:.0f} s left"
+        line = f"step {steps:>6}  {values}  {1000 * seconds / steps:.0f} ms/step  {left:.0f} s left"
         if sys.stdout.isatty():
             print(f"\r{line}", end="" if epoch + 1 < epochs else "\n", flush=True)
         elif (epoch + 1) * self.lines // epochs > epoch * self.lines // epochs:
