@@ -1,5 +1,9 @@
+import functools
 import gzip
+import http.server
 import os
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -7,6 +11,7 @@ import pytest
 from gan_utils import data
 from gan_utils.data import images
 
+REAL = images.resolve()  # where this machine has the data, before a test hides it
 KEY = "t10k-labels-idx1-ubyte"
 HEADER = bytes([0, 0, 8, 1]) + (10_000).to_bytes(4, "big")
 
@@ -68,3 +73,91 @@ def test_failed_sources_are_all_named_and_leave_nothing(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="Keras's download: no network; Debian package: no network"):
         images.resolve()
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_an_unreadable_file_or_folder_is_named(tmp_path, monkeypatch):
+    (tmp_path / f"{KEY}.gz").mkdir()  # root may read everything, but nobody can read a folder as a file
+    with pytest.raises(ValueError, match=rf"{KEY}.gz cannot be read"):
+        images.read_idx(tmp_path / f"{KEY}.gz")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setenv("GAN_UTILS_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match="not a readable folder"):
+        images.resolve()
+
+
+def serve(handler):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"http://127.0.0.1:{server.server_port}/"
+
+
+@pytest.fixture
+def nowhere_else(tmp_path, monkeypatch):
+    """A machine without the data, whose only source is what the test sets up."""
+    monkeypatch.delenv("GAN_UTILS_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(images, "_PACKAGE_FOLDER", tmp_path / "absent")
+    monkeypatch.setattr(images.shutil, "which", lambda _: None)  # no apt-get
+    return tmp_path
+
+
+def files_under(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_without_a_network_the_error_says_so(nowhere_else, monkeypatch):
+    monkeypatch.setattr(images, "_ORIGIN", "http://127.0.0.1:9/")  # the discard port: nobody listens
+    with pytest.raises(FileNotFoundError, match=r"download of train-images.*refused.*GAN_UTILS_DATA"):
+        images.resolve()
+    assert not files_under(nowhere_else)
+
+
+def test_a_stalled_download_ends_after_the_limit_and_leaves_nothing(nowhere_else, monkeypatch):
+    class Stalling(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"half")
+            self.wfile.flush()
+            time.sleep(5)
+
+        def log_message(self, *_):
+            pass
+
+    assert images._STALL_SECONDS == 10
+    server, origin = serve(Stalling)
+    monkeypatch.setattr(images, "_STALL_SECONDS", 0.5)
+    monkeypatch.setattr(images, "_ORIGIN", origin)
+    start = time.monotonic()
+    with pytest.raises(FileNotFoundError, match=r"stalled for 0.5 s"):
+        images.resolve()
+    assert time.monotonic() - start < 4
+    assert not files_under(nowhere_else)
+    server.shutdown()
+
+
+def test_an_interrupted_download_leaves_nothing(nowhere_else, monkeypatch):
+    def interrupted(folder):
+        (folder / "half.gz").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(images, "_download", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        images.resolve()
+    assert not files_under(nowhere_else)
+
+
+def test_a_download_is_checked_kept_and_found_again(nowhere_else, monkeypatch):
+    server, origin = serve(functools.partial(Quiet, directory=REAL))
+    monkeypatch.setattr(images, "_ORIGIN", origin)
+    folder = images.resolve()
+    assert folder == nowhere_else / "datasets/fashion-mnist" and len(files_under(nowhere_else)) == 4
+    server.shutdown()
+    assert images.resolve() == folder and data.load(split="test").images.shape == (10_000, 28, 28, 1)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -35,3 +36,17 @@ def test_start_up_is_quiet():
         [sys.executable, "-c", "import gan_utils.runtime"], capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
+
+
+def test_import_costs_little_over_keras():
+    code = (
+        "import time; import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; import tensorflow, keras; "
+        "start = time.process_time(); import gan_utils; "
+        "[getattr(gan_utils, name) for name in ('runtime', 'losses', 'training')]; print(time.process_time() - start)"
+    )
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "KERAS_BACKEND": "tensorflow"}
+    best = min(
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment).stdout)
+        for _ in range(2)
+    )
+    assert best <= 0.3
