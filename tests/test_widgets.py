@@ -18,7 +18,7 @@ def test_a_frame_for_every_combination_in_slider_order():
     widget = widgets.explore(line, slope=[-1, 0, 1], width=[1, 8])
     assert len(widget.offsets) == 7 and widget.offsets[-1] == len(widget.frames)
     frames = [widget.frames[a:b] for a, b in zip(widget.offsets, widget.offsets[1:], strict=False)]
-    assert len(set(frames)) == 6 and all(Image.open(io.BytesIO(f)).size == (144, 72) for f in frames)
+    assert len(set(frames)) == 6 and all(Image.open(io.BytesIO(f)).size == (192, 96) for f in frames)
     assert [c["name"] for c in widget.controls] == ["slope", "width"] and not plt.get_fignums()
 
 

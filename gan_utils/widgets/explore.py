@@ -32,7 +32,7 @@ def explore(
     predict: str = "",
     *,
     alt: str = "",
-    dpi: int = 72,
+    dpi: int = 96,
     **values: Sequence[Any],
 ) -> Explore:
     """Draw a figure for every combination of values and put the frames under sliders.
