@@ -16,10 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import yaml
 from jupyter_cache import get_cache
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
+INPUTS = ["chapters/*", "gan_utils/**/*", "site/**/*", "_*.yml", "references.bib", "*.txt", "package-lock.json"]
 ASSETS = {  # in node_modules: what of it the pages load
     "mathjax": ["es5/tex-chtml-full.js", "es5/output/chtml/fonts/woff-v2"],
     "requirejs": ["require.js"],
@@ -69,8 +71,7 @@ def page_assets() -> None:
 
 def build(output: Path, budget: str) -> None:
     """Build the book into ``output``/html with every notebook executed at this budget."""
-    everything = ["chapters/*", "gan_utils/**/*", "site/**/*", "_*.yml", "references.bib", "*.txt", "package-lock.json"]
-    stamp, value = output / "book.stamp", digest(*everything, extra=budget)
+    stamp, value = output / "book.stamp", digest(*INPUTS, extra=budget)
     if unchanged(stamp, value) and (output / "html/index.html").exists():
         print(f"{output.relative_to(ROOT)}/html/index.html is up to date")
         return
@@ -86,8 +87,7 @@ def build(output: Path, budget: str) -> None:
     environment = dict(os.environ, GAN_BOOK_BUDGET=budget, PYTHONWARNINGS="ignore::DeprecationWarning")
     code = "from gan_utils import data; data.load()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
-    config = (ROOT / "_config.yml").read_text().replace("_build/.jupyter_cache", str(cache))
-    (output / "_config.yml").write_text(_absolute_static(config))
+    (output / "_config.yml").write_text(yaml.safe_dump(configuration(cache), sort_keys=False))
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "--path-output", str(output)]
     # --all writes every page again (one shows another's pictures); execution is cached all the same
     command += ["--config", str(output / "_config.yml"), "--all", "-W", "--keep-going"]
@@ -99,8 +99,8 @@ def build(output: Path, budget: str) -> None:
     shutil.rmtree(html, ignore_errors=True)
     shutil.copytree(output / "_build/html", html)
     _executed_notebooks(cache, html / "_sources")
-    index = html / "index.html"  # a redirect, which Jupyter Book writes without the icon that browsers then ask for
-    index.write_text('<link rel="icon" href="_static/favicon.svg">\n' + index.read_text())
+    index = html / "index.html"  # a redirect, on which browsers would ask the server for an icon of its own
+    index.write_text('<link rel="icon" href="data:,">\n' + index.read_text())
     stamp.write_text(value)
     times = _times(cache)
     (output / "times.txt").write_text(times)
@@ -108,10 +108,16 @@ def build(output: Path, budget: str) -> None:
     print(f"{output.relative_to(ROOT)}/html/index.html is ready after {time.perf_counter() - start:.0f} s")
 
 
-def _absolute_static(config: str) -> str:
-    return config.replace("[site/assets, _build/assets]", f"[{ROOT / 'site/assets'}, {BUILD / 'assets'}]").replace(
-        "[references.bib]", f"[{ROOT / 'references.bib'}]"
-    )
+def configuration(cache: Path) -> dict:
+    """Return _config.yml with absolute paths, and with launch buttons only where there is something to launch from."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    config["execute"]["cache"] = str(cache)
+    config["bibtex_bibfiles"] = [str(ROOT / name) for name in config["bibtex_bibfiles"]]
+    sphinx = config["sphinx"]["config"]
+    sphinx["html_static_path"] = [str(ROOT / name) for name in sphinx["html_static_path"]]
+    if not config["repository"]["url"]:
+        del config["repository"], config["launch_buttons"]
+    return config
 
 
 @contextmanager

@@ -116,10 +116,10 @@ class Visit:
         )
 
 
-def pages(site):
+def pages(site, *, furniture):
     found = sorted(path.relative_to(site).as_posix() for path in (site / "chapters").glob("*.html"))
     assert "chapters/03_vanilla_gan.html" in found and "chapters/intro.html" in found
-    return ["index.html", *found, "search.html", "genindex.html"]
+    return [*found, "index.html", "search.html", "genindex.html"] if furniture else found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -128,7 +128,9 @@ def pages(site):
 def test_every_page_is_whole_and_stays_at_home(site, server, browser, way, size, scheme):
     root = server if way == "http" else site.as_uri()
     wrong = {}
-    for name in pages(site):
+    # the pages without content are the same in all eight ways but for these
+    furniture = (way, size, scheme) in {("http", "desktop", "light"), ("file", "phone", "dark")}
+    for name in pages(site, furniture=furniture):
         with Visit(browser, f"{root}/{name}", size=size, scheme=scheme) as visit:
             faults = visit.faults + [f"unrendered: {e}" for e in visit.unrendered()]
             if size == "phone":
