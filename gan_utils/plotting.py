@@ -70,7 +70,7 @@ def curves(
 
     Args:
         history: name to a value an epoch.
-        references: label to a value, drawn as a horizontal line.
+        references: label to a value, drawn as a broken line; where there is one for each curve, in its colour.
         steps_per_epoch: training steps between two values.
         labels: name to the text shown in the legend.
 
@@ -82,8 +82,10 @@ def curves(
     for index, (name, values) in enumerate(history.items()):
         steps = steps_per_epoch * np.arange(1, len(values) + 1)
         axes.plot(steps, values, color=palette[index % 4], label=(labels or {}).get(name, name))
-    for index, (label, value) in enumerate((references or {}).items()):
-        axes.axhline(value, color="0.4", linestyle=["--", ":"][index % 2], linewidth=1.2, label=label)
+    references = references or {}
+    colours = palette if len(references) == len(history) else ["0.4"] * len(references)
+    for index, (label, value) in enumerate(references.items()):
+        axes.axhline(value, color=colours[index % 4], linestyle=["--", ":"][index % 2], linewidth=1.2, label=label)
     axes.set_xlabel("training step")
     axes.legend(frameon=False, ncols=2, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)

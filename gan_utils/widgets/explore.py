@@ -78,5 +78,5 @@ def _png(result: Figure | tuple[Figure, Any], dpi: int) -> bytes:
     from PIL import Image
 
     small = io.BytesIO()
-    Image.open(buffer).convert("RGB").quantize(64).save(small, format="png", optimize=True)
+    Image.open(buffer).convert("RGB").quantize(128).save(small, format="png", optimize=True)
     return small.getvalue()
