@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.spatial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,23 @@ def test_memorisation_convicts_copies():
     assert memorisation.memorisation_ratio(train, unseen, unseen) == 1.0
     with pytest.raises(ValueError, match="held_out"):
         memorisation.memorisation_ratio(train, unseen, train)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_nearest_training_samples_equal_a_brute_force_search(dtype, offset):
+    train = (RANDOM.normal(size=(12_000, 5)) + offset).astype(dtype)  # more than one block
+    samples = (RANDOM.normal(size=(40, 5)) + offset).astype(dtype)
+    distances, indices = memorisation.nearest_training_samples(train, samples)
+    exact = scipy.spatial.distance.cdist(samples.astype(np.float64), train.astype(np.float64))
+    assert np.allclose(distances, exact.min(axis=1), atol=1e-6)
+    assert np.mean(indices == exact.argmin(axis=1)) == 1.0
+
+
+def test_bad_samples_are_refused():
+    for bad in (np.zeros((4, 3)), np.zeros((0, 2)), np.full((3, 2), np.nan)):
+        with pytest.raises(ValueError, match="samples"):
+            memorisation.nearest_training_samples(np.zeros((9, 2)), bad)
 
 
 @pytest.mark.parametrize("function", [frechet.frechet_distance, coverage.coverage])

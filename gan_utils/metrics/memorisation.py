@@ -1,8 +1,10 @@
 """Does a generator copy its training set? Distances to the nearest training samples."""
 
+import math
+
 import numpy as np
 
-from gan_utils.metrics.coverage import as_features
+_NOMINEES = 8
 
 
 def nearest_training_samples(train: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -23,16 +25,21 @@ def nearest_training_samples(train: np.ndarray, samples: np.ndarray) -> tuple[np
         >>> indices.tolist(), distances.tolist()
         ([2, 0], [0.0, 0.0])
     """
-    train, samples = as_features(_flat(train), _flat(samples))
+    train, samples = _flat(train), _flat(samples)
+    _check(train, samples)
+    rows = np.arange(len(samples))[:, None]
     best, index = np.full(len(samples), np.inf), np.zeros(len(samples), np.int64)
     for start in range(0, len(train), 10_000):
         block = train[start : start + 10_000]
-        squares = (block**2).sum(axis=1) - 2.0 * samples @ block.T  # the samples' own squares do not change the order
-        nearest = squares.argmin(axis=1)
-        # recomputed by subtraction: the expanded square loses the digits that tell a copy from a near copy
-        distance = np.linalg.norm(block[nearest] - samples, axis=1)
+        # the samples' own squares do not change the order; single precision only nominates candidates
+        squares = (block**2).sum(axis=1) - 2.0 * samples @ block.T
+        nominees = np.argpartition(squares, min(_NOMINEES, len(block)) - 1, axis=1)[:, :_NOMINEES]
+        # by subtraction: the expanded square loses the digits that tell a copy from a near copy
+        distances = np.linalg.norm(block[nominees].astype(np.float64) - samples[:, None].astype(np.float64), axis=2)
+        nearest = distances.argmin(axis=1)[:, None]
+        distance = distances[rows, nearest][:, 0]
         closer = distance < best
-        best[closer], index[closer] = distance[closer], start + nearest[closer]
+        best[closer], index[closer] = distance[closer], start + nominees[rows, nearest][closer, 0]
     return best, index
 
 
@@ -60,4 +67,15 @@ def memorisation_ratio(train: np.ndarray, samples: np.ndarray, held_out: np.ndar
 
 def _flat(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values)
-    return values.reshape(len(values), -1) if values.ndim > 1 else values
+    values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    return values.reshape(len(values), math.prod(values.shape[1:])) if values.ndim > 1 else values
+
+
+def _check(train: np.ndarray, samples: np.ndarray) -> None:
+    if train.ndim != 2 or samples.ndim != 2 or train.shape[1] != samples.shape[1] or not len(train) or not len(samples):
+        raise ValueError(
+            f"training samples have {train.shape[1:]} values each and samples {samples.shape[1:]} in sets of "
+            f"{len(train)} and {len(samples)}; expected one shape (N, ...), none empty."
+        )
+    if not (np.isfinite(train).all() and np.isfinite(samples).all()):
+        raise ValueError("samples hold NaN or infinity; expected finite values. Look for a diverged run.")
