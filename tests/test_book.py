@@ -40,7 +40,7 @@ def test_notebooks_carry_no_outputs(path):
     notebook = read(path)
     nbformat.validate(notebook)
     for cell in code_cells(notebook):
-        assert not cell.outputs and cell.execution_count is None, "strip it: jupyter nbconvert --clear-output --inplace"
+        assert not cell.outputs and cell.execution_count is None, "clear all outputs, then save"
     assert "widgets" not in notebook.metadata
 
 
