@@ -79,7 +79,7 @@ def names(requirements):
 def test_environments_agree():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    needed = names(project["dependencies"]) | names(extras["book"]) | names(extras["test"])
+    needed = names(project["dependencies"] + extras["book"] + extras["test"] + extras["reference"])
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line)
     assert needed <= {name.lower().replace("_", "-") for name in pins}, "every requirement is pinned"
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
