@@ -79,7 +79,7 @@ def build(output: Path, budget: str) -> None:
     cache = BUILD / f".cache-{budget}"
     if not unchanged(library, library_value):
         shutil.rmtree(cache, ignore_errors=True)
-        shutil.rmtree(output / "_build", ignore_errors=True)
+    shutil.rmtree(output / "_build", ignore_errors=True)  # so no page of a chapter that is gone stays behind
     output.mkdir(parents=True, exist_ok=True)
     library.write_text(library_value)  # now, so that a build that fails later keeps what it has executed
     print("[3/3] Data and notebooks (the chapters train here; each line is a notebook)", flush=True)
@@ -89,8 +89,7 @@ def build(output: Path, budget: str) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
     (output / "_config.yml").write_text(yaml.safe_dump(configuration(cache), sort_keys=False))
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "--path-output", str(output)]
-    # --all writes every page again (one shows another's pictures); execution is cached all the same
-    command += ["--config", str(output / "_config.yml"), "--all", "-W", "--keep-going"]
+    command += ["--config", str(output / "_config.yml"), "-W", "--keep-going"]
     with _heartbeat():
         done = subprocess.run(command, cwd=ROOT, env=environment)
     if done.returncode:

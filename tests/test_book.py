@@ -1,6 +1,7 @@
 """The book's files against one another: table of contents, anatomy, stored outputs, references, environments."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -98,8 +99,6 @@ def test_environments_agree():
 
 
 def test_no_file_names_a_machine_or_a_registry():
-    import subprocess
-
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if tracked.returncode:
         pytest.skip("not a git checkout")

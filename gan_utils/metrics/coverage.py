@@ -53,11 +53,16 @@ def as_features(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndar
         ValueError: for another number of axes, different D, an empty set, or values that are not finite.
     """
     real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
+    check_pair(real, fake, name="features")
+    return real, fake
+
+
+def check_pair(real: np.ndarray, fake: np.ndarray, *, name: str) -> None:
+    """Raise a ValueError that begins with `name` unless the arrays are (N, D) and (M, D), finite, none empty."""
     if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1] or not len(real) or not len(fake):
         raise ValueError(
-            f"features have shapes {real.shape} and {fake.shape}; expected (N, D) and (M, D) with one D, none empty. "
+            f"{name} have shapes {real.shape} and {fake.shape}; expected (N, D) and (M, D) with one D, none empty. "
             "Flatten images or use an extractor."
         )
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
-        raise ValueError("features hold NaN or infinity; expected finite values. Look for a diverged run.")
-    return real, fake
+        raise ValueError(f"{name} hold NaN or infinity; expected finite values. Look for a diverged run.")

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from gan_utils.metrics.coverage import check_pair
+
 _NOMINEES = 8
 
 
@@ -26,7 +28,7 @@ def nearest_training_samples(train: np.ndarray, samples: np.ndarray) -> tuple[np
         ([2, 0], [0.0, 0.0])
     """
     train, samples = _flat(train), _flat(samples)
-    _check(train, samples)
+    check_pair(train, samples, name="samples")
     rows = np.arange(len(samples))[:, None]
     best, index = np.full(len(samples), np.inf), np.zeros(len(samples), np.int64)
     for start in range(0, len(train), 10_000):
@@ -69,13 +71,3 @@ def _flat(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values)
     values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
     return values.reshape(len(values), math.prod(values.shape[1:])) if values.ndim > 1 else values
-
-
-def _check(train: np.ndarray, samples: np.ndarray) -> None:
-    if train.ndim != 2 or samples.ndim != 2 or train.shape[1] != samples.shape[1] or not len(train) or not len(samples):
-        raise ValueError(
-            f"training samples have {train.shape[1:]} values each and samples {samples.shape[1:]} in sets of "
-            f"{len(train)} and {len(samples)}; expected one shape (N, ...), none empty."
-        )
-    if not (np.isfinite(train).all() and np.isfinite(samples).all()):
-        raise ValueError("samples hold NaN or infinity; expected finite values. Look for a diverged run.")
