@@ -52,6 +52,7 @@ if keras.backend.backend() != "tensorflow":
         "Set KERAS_BACKEND=tensorflow before Python starts."
     )
 
+_ONEDNN = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "0") == "1"  # as it was when TensorFlow was imported
 _Value = TypeVar("_Value")
 _seed = 0
 
@@ -85,6 +86,52 @@ def current_seed() -> int:
 def has_accelerator() -> bool:
     """Return whether TensorFlow sees a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+def num_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def uses_onednn() -> bool:
+    """Return whether oneDNN was asked for when TensorFlow started; without it results differ in their last bits."""
+    return _ONEDNN
+
+
+def strategy(devices: str | int | list[str] = "auto") -> tf.distribute.Strategy:
+    """Return where to train. Make networks and model in its scope; ``fit`` then does the rest.
+
+    Args:
+        devices: ``"auto"`` (all GPUs, or else the CPU), ``"cpu"``, a number of GPUs, a list of devices such as
+            ``["CPU:0", "CPU:1"]``, or ``"workers"`` (several machines, as the variable ``TF_CONFIG`` says; call it
+            before any other use of TensorFlow).
+
+    Raises:
+        ValueError: for a number of GPUs that the machine does not have, or another text.
+
+    Example:
+        >>> with strategy("cpu").scope():
+        ...     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    """
+    if devices == "workers":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if isinstance(devices, list):
+        return tf.distribute.MirroredStrategy(devices)
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    count = {"auto": gpus, "cpu": 0}.get(devices, devices) if isinstance(devices, str) else devices
+    if not isinstance(count, int) or not 0 <= count <= gpus or (devices != "cpu" and devices != "auto" and count < 1):
+        raise ValueError(
+            f"devices is {devices!r} on a machine with {gpus} GPUs; expected 'auto', 'cpu', 'workers', a number of "
+            "GPUs from 1 on, or a list of devices."
+        )
+    if count > 1:
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
+    return tf.distribute.OneDeviceStrategy("CPU:0") if gpus and not count else tf.distribute.get_strategy()
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Return whether a strategy spans several processes."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def test_a_player_moves_its_own_weights_and_no_others(mover):
     gan = small_gan()
     before = {name: weights(getattr(gan, name)) for name in ("generator", "discriminator")}
     player = next(p for p in gan.players if p.name == mover)
-    gan._move(player, {"real": tf.constant(IMAGES[:4])}, tf.zeros((4, 6)))
+    gan._move(player, {"real": tf.constant(IMAGES[:4])}, {"latents": tf.zeros((4, 6))})
     assert {n for n in before if moved(getattr(gan, n), before[n])} == {mover}
 
 
@@ -60,10 +60,10 @@ def test_each_pass_is_a_permutation_and_repeats_see_fresh_samples():
     gan = small_gan(discriminator_steps=2)
     plan = list(gan.plan(40, 10).take(4))
     index = [np.asarray(p["index"]) for p in plan]
-    assert index[0].shape == (10, 2) and plan[0]["noise"].shape == (10, 3, 6)
+    assert index[0].shape == (10, 2) and plan[0]["noise"]["latents"].shape == (10, 3, 6)
     first, second = np.concatenate(index[:2]).ravel(), np.concatenate(index[2:]).ravel()
     assert sorted(first) == sorted(second) == list(range(40)) and first.tolist() != second.tolist()
-    noise = np.concatenate([np.asarray(p["noise"]).reshape(-1, 6) for p in plan])
+    noise = np.concatenate([np.asarray(p["noise"]["latents"]).reshape(-1, 6) for p in plan])
     assert len(np.unique(noise, axis=0)) == len(noise)
 
 

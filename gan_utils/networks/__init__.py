@@ -1,5 +1,5 @@
-"""Builders of generators and discriminators: plain Keras functional models, logits out."""
+"""Builders of generators and discriminators, plain Keras functional models with logits out, and their layers."""
 
-from gan_utils.networks import dense
+from gan_utils.networks import dcgan, dense, layers, toy
 
-__all__ = ["dense"]
+__all__ = ["dcgan", "dense", "layers", "toy"]

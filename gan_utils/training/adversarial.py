@@ -1,13 +1,22 @@
 """Players that take turns: the training loop under every model of the book."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gan_utils import runtime
+from gan_utils.data.source import Source
 from gan_utils.runtime import keras, tf
+from gan_utils.training import checkpoint
+from gan_utils.training.callbacks import Resume
+
+#: what `Adversarial.fit` trains on
+Data: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tf.data.Dataset | Source
+_PROBE = 64  # real samples kept aside for what looks at a run from outside
 
 
 @dataclass
@@ -19,82 +28,133 @@ class Player:
         networks: the Keras models whose trainable variables this player, and nobody else, moves.
         optimizer: set here or in ``compile(<name>_optimizer=...)``; Adam(2e-4, beta_1=0.5) otherwise.
         steps: updates of this player a training step, each on a fresh real batch.
+        ema: decay in (0, 1) of an exponential moving average of the networks' weights, BatchNorm's statistics
+            included; none if not given. At update t the decay is min(ema, (1 + t) / (10 + t)).
     """
 
     name: str
     networks: Sequence[keras.Model]
     optimizer: keras.optimizers.Optimizer | None = None
     steps: int = 1
+    ema: float | None = None
 
     def __post_init__(self) -> None:
         if not self.networks or not self.name.isidentifier():
             raise ValueError(f"player {self.name!r} has {len(self.networks)} networks; expected a name and at least 1.")
         if self.steps < 1:
             raise ValueError(f"player {self.name!r} takes {self.steps} steps; expected 1 or more.")
+        if self.ema is not None and not 0.0 < self.ema < 1.0:
+            raise ValueError(f"player {self.name!r} has ema={self.ema}; expected None or a decay in (0, 1), say 0.999.")
 
     @property
     def variables(self) -> list[keras.Variable]:
         """The trainable variables of this player's networks, each once."""
-        return list({id(v): v for network in self.networks for v in network.trainable_variables}.values())
+        return _unique(v for network in self.networks for v in network.trainable_variables)
+
+    @property
+    def statistics(self) -> list[keras.Variable]:
+        """The weights that move without a gradient, such as BatchNorm's averages, each once."""
+        return _unique(v for network in self.networks for v in network.non_trainable_weights)
 
 
 class Adversarial(keras.Model):
     """A game of several players, trained with Keras's own ``fit``.
 
     Subclass it and override `losses`; override `sample_noise` where the model needs noise. In a training step each
-    player, in order, differentiates the sum of its losses over its own variables, ``steps`` times.
+    player, in order, differentiates the sum of its losses over its own variables, ``steps`` times. A move changes no
+    weight of another player, BatchNorm's averages included.
 
-    The order of the data and the noise are functions of (seed, step): they depend on neither the number of epochs nor
-    how the steps are grouped.
+    The order of the data and the noise are functions of (seed, step): they depend on neither the number of epochs, nor
+    how the steps are grouped, nor the number of devices.
 
     Args:
         players: the players, in the order in which they move.
+        reports: names of further quantities that `losses` hands to `report`; the class's own if not given.
         seed: of data order and noise; `runtime.current_seed` if not given.
     """
 
-    #: names of further quantities that `losses` hands to `report`; their means over an epoch are logged
+    #: names of what `losses` hands to `report`; their means over an epoch are logged
     reports: tuple[str, ...] = ()
 
-    def __init__(self, players: Iterable[Player], *, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        players: Iterable[Player],
+        *,
+        reports: Iterable[str] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.reports = tuple(self.reports if reports is None else reports)
         self.players = tuple(players)
         names = [player.name for player in self.players]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"players are named {names}; expected at least one, each with its own name.")
+        owners = [id(v) for player in self.players for v in player.variables]
+        if len(set(owners)) != len(owners):
+            raise ValueError(f"players {names} share trainable variables; expected each to be moved by one player.")
         self.seed = runtime.current_seed() if seed is None else seed
-        self.networks = [network for player in self.players for network in player.networks]
+        self.networks = _unique(network for player in self.players for network in player.networks)
+        self.batch_size = 0
         self._means = {n: keras.metrics.Mean(name=n) for n in [f"{name}_loss" for name in names] + list(self.reports)}
+        self._turn = _Turn()
+        self.probe: dict[str, np.ndarray] = {}
         self._arrays: dict[str, tf.Variable] = {}
-        self._traced_group = 0
-        self._traced_shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
+        self._traced: object = None
+        same = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=same)
+        self._averages = {
+            player.name: [tf.Variable(v.numpy(), trainable=False, aggregation=same) for v in _averaged(player)]
+            for player in self.players
+            if player.ema
+        }
         self.built = True
 
-    def losses(self, player: Player, batch: Mapping[str, tf.Tensor], noise: tf.Tensor) -> dict[str, tf.Tensor]:
+    # what a family overrides
+
+    def losses(self, player: Player, batch: Mapping[str, tf.Tensor], noise: Any) -> dict[str, tf.Tensor]:
         """Return the scalar losses of one player on one batch; their sum is differentiated.
 
         Args:
             player: whose turn it is.
             batch: real samples, ``batch["real"]`` of shape (batch, ...), and what else was given to ``fit``.
-            noise: what `sample_noise` drew for this step.
+            noise: what `sample_noise` drew for this move.
 
         Returns:
-            A dict from a term's name to a scalar.
+            A dict from a loss's name to a scalar, a mean over the batch.
         """
         raise NotImplementedError(f"{type(self).__name__} must define losses(player, batch, noise).")
 
-    def sample_noise(self, batch_size: int, seed: tf.Tensor) -> tf.Tensor:
-        """Return noise (batch_size, ...) as a function of `seed`, an int64 tensor (2,); empty by default."""
+    def sample_noise(self, batch_size: int, seed: tf.Tensor) -> Any:
+        """Return the random numbers of one move: a tensor (batch_size, ...) or a dict of such; empty by default.
+
+        They must be a function of `seed`, an int64 tensor (2,): draw them with ``tf.random.stateless_*``.
+        """
         return tf.zeros((batch_size, 0))
 
     def report(self, name: str, value: tf.Tensor) -> None:
         """Record a quantity named in `reports`; its mean over the epoch is logged."""
-        self._means[name].update_state(value)
+        self._turn.reported[name] = value
+
+    # the step
+
+    @property
+    def step(self) -> int:
+        """Training steps taken so far."""
+        return int(self._step)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running means that an epoch logs."""
+        return list(self._means.values())
 
     def compile(self, *, jit_compile: bool | None = None, run_eagerly: bool = False, **optimizers: Any) -> None:
         """Set the optimizers and build their state.
 
+        Under the policy ``mixed_float16`` each optimizer is wrapped in Keras's ``LossScaleOptimizer``.
+
         Args:
-            jit_compile: XLA; if not given, on for networks without convolutions on a CPU, else Keras's choice.
+            jit_compile: XLA; if not given, on for networks without convolutions on one CPU, else Keras's choice.
             run_eagerly: as in Keras.
             **optimizers: ``<player>_optimizer`` for any of the players.
 
@@ -107,52 +167,103 @@ class Adversarial(keras.Model):
             raise ValueError(f"compile got {', '.join(sorted(unknown))}; expected some of {expected}.")
         for player in self.players:
             given = optimizers.get(f"{player.name}_optimizer") or player.optimizer
-            player.optimizer = keras.optimizers.get(given or keras.optimizers.Adam(2e-4, beta_1=0.5))
-            player.optimizer.build(player.variables)
+            optimizer = keras.optimizers.get(given or keras.optimizers.Adam(2e-4, beta_1=0.5))
+            half = any(network.dtype_policy.name == "mixed_float16" for network in player.networks)
+            if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            optimizer.build(player.variables)
+            player.optimizer = optimizer
         if jit_compile is None and not runtime.has_accelerator():
-            jit_compile = not any(_is_convolution(layer) for n in self.networks for layer in n._flatten_layers())
+            layers = [layer for network in self.networks for layer in network._flatten_layers()]
+            jit_compile = self._replicas == 1 and not any(_is_convolution(layer) for layer in layers)
         super().compile(
             optimizer=None,
             jit_compile="auto" if jit_compile is None else jit_compile and not run_eagerly,
             run_eagerly=run_eagerly,
         )
+        self._traced = None
 
     @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The running means that an epoch logs."""
-        return list(self._means.values())
+    def _replicas(self) -> int:
+        return self.distribute_strategy.num_replicas_in_sync
 
-    @property
-    def step(self) -> int:
-        """Training steps taken so far."""
-        first = self.players[0]
-        return 0 if first.optimizer is None else int(first.optimizer.iterations) // first.steps
-
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: dict[str, Any]) -> dict[str, tf.Tensor]:
         """Let every player take its steps; Keras calls this from ``fit``."""
         play = 0
         for player in self.players:
             for repeat in range(player.steps):
-                index = data["index"][:, repeat]
-                batch = {name: tf.gather(array, index) for name, array in self._arrays.items()}
-                self._move(player, batch, data["noise"][:, play])
+                if "index" in data:
+                    batch = {n: tf.gather(array, data["index"][:, repeat]) for n, array in self._arrays.items()}
+                else:
+                    batch = {name: values[:, repeat] for name, values in data["batch"].items()}
+                self._move(player, batch, _at(data["noise"], play), repeat)
                 play += 1
-        return {metric.name: metric.result() for metric in self.metrics}
+        self._step.assign_add(1)
+        logs = {metric.name: metric.result() for metric in self.metrics}
+        # between machines Keras averages logs over their first axis (Keras 3.15), which a scalar lacks
+        return {n: v[None] for n, v in logs.items()} if runtime.is_multi_worker(self.distribute_strategy) else logs
 
-    def _move(self, player: Player, batch: Mapping[str, tf.Tensor], noise: tf.Tensor) -> None:
-        variables = player.variables
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([variable.value for variable in variables])
+    def _move(self, player: Player, batch: Mapping[str, tf.Tensor], noise: Any, repeat: int = 0) -> None:
+        variables, optimizer = player.variables, player.optimizer
+        values = [variable.value for variable in variables]
+        turn = self._turn
+        turn.reported, turn.number = {}, self._step * player.steps + repeat
+        # the scope holds back what layers assign to themselves in the forward pass
+        with tf.GradientTape(watch_accessed_variables=False) as tape, keras.StatelessScope() as scope:
+            tape.watch(values)
             total = sum(self.losses(player, batch, noise).values())
-        gradients = tape.gradient(total, [variable.value for variable in variables])
-        player.optimizer.apply(gradients, variables)  # type: ignore[union-attr]
-        self.report(f"{player.name}_loss", total)
+            scaled = optimizer.scale_loss(total) / self._replicas  # type: ignore[union-attr]
+        optimizer.apply(tape.gradient(scaled, values), variables)  # type: ignore[union-attr]
+        for variable in [*player.statistics, *self._random_states]:
+            if (value := scope.get_current_value(variable)) is not None:
+                variable.assign(value)
+        if player.ema:
+            updates = tf.cast(turn.number, tf.float32)
+            decay = tf.minimum(player.ema, (1.0 + updates) / (10.0 + updates))
+            for average, variable in zip(self._averages[player.name], _averaged(player), strict=True):
+                average.assign(average + tf.cast(1.0 - decay, average.dtype) * (variable.value - average))
+        for name, value in {f"{player.name}_loss": total, **turn.reported}.items():
+            self._means[name].update_state(tf.cast(value, tf.float32))
+
+    def gradient_norm(self, player: str) -> float:
+        """Return the norm of the gradient of a player's loss on fixed data and noise; nothing changes.
+
+        Needs a ``fit`` before, whose first samples it uses.
+        """
+        mover = next(p for p in self.players if p.name == player)
+        batch = {name: tf.constant(values) for name, values in self.probe.items()}
+        noise = self.sample_noise(len(batch["real"]), tf.constant([self.seed, -1], tf.int64))
+        values = [variable.value for variable in mover.variables]
+        self._turn.number = tf.constant(0, tf.int64)
+        with tf.GradientTape(watch_accessed_variables=False) as tape, keras.StatelessScope():
+            tape.watch(values)
+            total = sum(self.losses(mover, batch, noise).values())
+        return float(tf.linalg.global_norm(tape.gradient(total, values)))
+
+    @property
+    def _random_states(self) -> list[keras.Variable]:
+        weights = {id(w) for network in self.networks for w in network.weights}
+        return _unique(v for network in self.networks for v in network.variables if id(v) not in weights)
+
+    @contextlib.contextmanager
+    def _averaged_weights(self) -> Any:
+        # inside, networks of players with an average use the average
+        pairs = [
+            (variable, average)
+            for player in self.players
+            if player.ema
+            for variable, average in zip(_averaged(player), self._averages[player.name], strict=True)
+        ]
+        with keras.StatelessScope([(v, tf.convert_to_tensor(a)) for v, a in pairs]):
+            yield
+
+    # fit
 
     def fit(  # type: ignore[override]
         self,
-        x: np.ndarray | Mapping[str, np.ndarray],
+        x: Data,
         *,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         steps_per_epoch: int | None = None,
         epochs: int = 1,
         callbacks: list[keras.callbacks.Callback] | None = None,
@@ -161,11 +272,13 @@ class Adversarial(keras.Model):
         """Train for exactly ``epochs * steps_per_epoch`` steps.
 
         Args:
-            x: real samples (N, ...) float32, or a dict of arrays of one length with the samples under ``"real"``.
-            batch_size: real samples a player's step.
+            x: real samples (N, ...) float32; or a dict of arrays of one length with the samples under ``"real"``; or a
+                `data.Source`, such as `data.Folder`; or a ``tf.data.Dataset`` of batches (of samples, of
+                (samples, labels), of dicts), whose order is taken as it comes, from its `step`-th batch on.
+            batch_size: real samples a player's step, over all devices; 64 if not given, or the dataset's own.
             steps_per_epoch: training steps between two lines of the history; one pass over the data if not given.
             epochs: lines of the history.
-            callbacks: Keras callbacks.
+            callbacks: Keras callbacks. With `callbacks.Resume` among them, the same call goes on where it stopped.
             verbose: as in Keras.
 
         Returns:
@@ -177,26 +290,58 @@ class Adversarial(keras.Model):
         """
         if self.players[0].optimizer is None or not self.compiled:
             raise RuntimeError("fit needs a compiled model; call compile() first.")
-        arrays = {name: np.asarray(a) for name, a in (x.items() if isinstance(x, Mapping) else [("real", x)])}
-        self.check_data(arrays, batch_size)
-        count = len(arrays["real"])
-        steps = steps_per_epoch or max(1, count // (batch_size * self._draws))
+        given = list(callbacks or [])
+        resume = next((c for c in given if isinstance(c, Resume)), None)
+        if isinstance(x, tf.data.Dataset):
+            x, batch_size, count = self._batches(x, batch_size)
+        else:
+            batch_size = batch_size or 64
+            if not isinstance(x, Source):
+                x = {name: np.asarray(a) for name, a in (x.items() if isinstance(x, Mapping) else [("real", x)])}
+                self.check_data(x, batch_size)
+                self.probe = {name: array[:_PROBE] for name, array in x.items()}
+            count = len(x) if isinstance(x, Source) else len(x["real"])
+            if isinstance(x, Source):
+                self._check_batch_size(batch_size, count)
+                self.probe = x.read(np.arange(min(_PROBE, count)))
+                self.check_data(self.probe, 1)
+        if steps_per_epoch is None and count is None:
+            raise ValueError("the dataset does not know its length; give fit(steps_per_epoch=...).")
+        steps = max(1, (count or 0) // (batch_size * self._draws)) if steps_per_epoch is None else steps_per_epoch
         if min(steps, epochs) < 1:
             raise ValueError(f"steps_per_epoch is {steps} and epochs {epochs}; expected 1 or more of each.")
+        first = 0
+        if resume:
+            given = [c for c in given if c is not resume] + [resume]  # it keeps what the others have after an epoch
+            run = {"batch_size": batch_size, "steps_per_epoch": steps, "data": checkpoint.fingerprint(x)}
+            first = min(resume.restore(self, given, run), epochs)
+        self.batch_size = batch_size
+        self._trace(x, steps)
+        dataset = self._distribute(lambda: self._plan(x, count, batch_size))
+        with resume.interruptible() if resume else contextlib.nullcontext():
+            return super().fit(
+                dataset,
+                steps_per_epoch=steps,
+                initial_epoch=first,
+                epochs=epochs,
+                callbacks=given,
+                verbose=verbose,
+                shuffle=False,
+            )
+
+    def _trace(self, x: Any, steps: int) -> None:
         # callbacks see a group of steps at its end, so a group divides an epoch
-        group = max(d for d in range(1, min(steps, 50) + 1) if steps % d == 0)
-        shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-        if self.train_function and group == self._traced_group and shapes == self._traced_shapes:
+        group = max(d for d in range(1, min(steps, 50 if self.jit_compile is True else 10) + 1) if steps % d == 0)
+        arrays = x if isinstance(x, dict) else {}
+        traced = group, {name: (array.shape, array.dtype) for name, array in arrays.items()}
+        if self.train_function and traced == self._traced:
             for name, array in arrays.items():
                 self._arrays[name].assign(array)
-        else:
+            return
+        with self.distribute_strategy.scope():
             self._arrays = {name: tf.Variable(array, trainable=False) for name, array in arrays.items()}
-            self._traced_shapes, self._traced_group, self.steps_per_execution = shapes, group, group
-            self.make_train_function(force=True)  # the arrays are captured when the step is traced
-        dataset = self.plan(count, batch_size)
-        return super().fit(
-            dataset, steps_per_epoch=steps, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
-        )
+        self._traced, self.steps_per_execution = traced, group
+        self.make_train_function(force=True)  # the arrays are captured when the step is traced
 
     def check_data(self, arrays: Mapping[str, np.ndarray], batch_size: int) -> None:
         """Raise a ValueError unless the arrays can be trained on with this batch size."""
@@ -207,13 +352,20 @@ class Adversarial(keras.Model):
             raise ValueError(f"arrays have lengths { {n: len(a) for n, a in arrays.items()} }; expected one length.")
         if real.dtype != np.float32:
             raise ValueError(f"samples have dtype {real.dtype}; expected float32. Convert with x.astype('float32').")
-        if not 1 <= batch_size <= len(real):
-            raise ValueError(f"batch_size is {batch_size} with {len(real)} samples; expected 1 to {len(real)}.")
+        self._check_batch_size(batch_size, len(real))
         low, high = float(real.min()), float(real.max())
         if not np.isfinite([low, high]).all():
             raise ValueError("samples hold NaN or infinity; expected finite values. Find them with np.isfinite(x).")
         if real.ndim == 4 and (low < -1.0 or high > 1.0):
             raise ValueError(f"images lie in [{low:g}, {high:g}]; expected [-1, 1]. For 0..255 use x / 127.5 - 1.")
+
+    def _check_batch_size(self, batch_size: int, count: int) -> None:
+        if not 1 <= batch_size <= count:
+            raise ValueError(f"batch_size is {batch_size} with {count} samples; expected 1 to {count}.")
+        if batch_size % self._replicas:
+            raise ValueError(f"batch_size is {batch_size} on {self._replicas} devices; expected a multiple of that.")
+
+    # what fit trains on
 
     @property
     def _draws(self) -> int:
@@ -227,25 +379,182 @@ class Adversarial(keras.Model):
             batch_size: real samples a player's step.
 
         Returns:
-            Elements ``{"index": (batch_size, draws) int64, "noise": (batch_size, plays, ...)}`` for the steps from
-            `step` on: a column of ``index`` for each repeat of a player, one of ``noise`` for each move of any.
-            Each pass over the data is a permutation of it.
+            Elements ``{"index": (batch_size, draws) int64, "noise": ...}`` for the steps from `step` on: a column of
+            ``index`` for each repeat of a player; ``noise`` as `sample_noise` draws it, with an axis after the first,
+            an entry for each move of any player. Each pass over the data is a permutation of it.
         """
-        draws, plays, seed = self._draws, sum(player.steps for player in self.players), self.seed
+        draws, seed = self._draws, self.seed
 
-        def draw(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        def draw(step: tf.Tensor) -> dict[str, Any]:
             number = step * batch_size * draws + tf.range(batch_size * draws, dtype=tf.int64)
             ones = tf.ones_like(number)
             key = tf.stack([seed * ones, number // count, ones], axis=1)
             # the raw operation: its Python wrapper cannot take a key for each index
             last = tf.constant(count - 1, tf.int64)
             index = tf.raw_ops.RandomIndexShuffle(index=number % count, seed=key, max_index=last)
-            noise = [self.sample_noise(batch_size, tf.stack([seed + (p << 32), step])) for p in range(plays)]
-            return {"index": tf.reshape(index, (batch_size, draws)), "noise": tf.stack(noise, axis=1)}
+            return {"index": tf.reshape(index, (batch_size, draws)), "noise": self._noise(step, batch_size)}
 
+        return self._from(tf.data.Dataset.counter(start=self.step).map(draw))
+
+    def _noise(self, step: tf.Tensor, batch_size: int) -> Any:
+        plays = sum(player.steps for player in self.players)
+        draws = [self.sample_noise(batch_size, tf.stack([self.seed + (p << 32), step])) for p in range(plays)]
+        return tf.nest.map_structure(lambda *values: tf.stack(values, axis=1), *draws)
+
+    @staticmethod
+    def _from(dataset: tf.data.Dataset, ahead: int = 64) -> tf.data.Dataset:
         options = tf.data.Options()
         options.autotune.enabled = False  # its thread can keep fit waiting at the end
-        return tf.data.Dataset.counter(start=self.step).map(draw).prefetch(64).with_options(options)
+        return dataset.prefetch(ahead).with_options(options)
+
+    def _plan(self, x: Any, count: int | None, batch_size: int) -> tf.data.Dataset:
+        draws = self._draws
+        if isinstance(x, dict):
+            return self.plan(count, batch_size)  # type: ignore[arg-type]
+        split = lambda batch: {n: tf.reshape(v, (batch_size, draws, *v.shape[1:])) for n, v in batch.items()}  # noqa: E731
+        if isinstance(x, Source):
+            read = lambda e: {"batch": split(x.read_graph(tf.reshape(e["index"], [-1]))), "noise": e["noise"]}  # noqa: E731
+            plan = self.plan(count, batch_size)  # type: ignore[arg-type]
+            return self._from(plan.map(read, num_parallel_calls=runtime.num_cores(), deterministic=True), 8)
+        batches = x.repeat().rebatch(batch_size * draws, drop_remainder=True).skip(self.step).map(split)
+        noise = tf.data.Dataset.counter(start=self.step).map(lambda step: self._noise(step, batch_size))
+        return self._from(tf.data.Dataset.zip({"batch": batches, "noise": noise}), 8)
+
+    def _batches(self, dataset: tf.data.Dataset, batch_size: int | None) -> tuple[tf.data.Dataset, int, int | None]:
+        def named(*element: Any) -> dict[str, tf.Tensor]:
+            if len(element) == 1 and isinstance(element[0], Mapping):
+                return dict(element[0])
+            return dict(zip(("real", "label"), element, strict=False))
+
+        dataset = dataset.map(named)
+        first = next(iter(dataset.take(1).as_numpy_iterator()), None)
+        if first is None or "real" not in first or not np.ndim(first["real"]):
+            raise ValueError(f"the dataset's first element is {first}; expected a batch of real samples.")
+        own = len(first["real"])
+        self.check_data(first, min(own, batch_size or own) if self._replicas == 1 else batch_size or own)
+        self.probe = {name: array[:_PROBE] for name, array in first.items()}
+        batches = int(dataset.cardinality())
+        return dataset, batch_size or own, batches * own if batches >= 0 else None
+
+    def _distribute(self, make: Any) -> Any:
+        strategy = self.distribute_strategy
+        if not runtime.is_multi_worker(strategy):
+            return make()
+
+        def local(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            # every worker plans the whole batch and keeps its part of it
+            def part(values: tf.Tensor) -> tf.Tensor:
+                size = context.get_per_replica_batch_size(values.shape[0])
+                start = context.input_pipeline_id * size
+                return values[start : start + size]
+
+            return make().map(lambda element: tf.nest.map_structure(part, element))
+
+        return strategy.distribute_datasets_from_function(local)
+
+    # state
+
+    def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
+        """Write everything a run depends on into one ``.keras`` file, whole or not at all.
+
+        Networks, optimizers, averages, replay, random states and step are in it, with the flags they were made under;
+        `load` or ``keras.saving.load_model`` makes the model again.
+
+        Args:
+            filepath: ends in ``.keras``.
+            overwrite: whether an existing file may be replaced.
+
+        Raises:
+            ValueError: for another ending.
+            FileExistsError: for an existing file with overwrite=False.
+        """
+        path = Path(filepath)
+        if path.suffix != ".keras":
+            raise ValueError(f"path is {path}; expected one that ends in .keras.")
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists; give another name, or overwrite=True.")
+        checkpoint.write(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, **networks: keras.Model) -> "Adversarial":
+        """Make the model that `save` wrote; no code in the file is run.
+
+        Args:
+            path: the file.
+            **networks: networks by their constructor names, for those that Keras cannot make again from the file
+                (subclassed and not registered).
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is truncated, not of this library, of another format, or of another class.
+        """
+        return checkpoint.read(cls, Path(path), networks)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Return what `compile` was given; Keras stores it beside the configuration."""
+        if not self.compiled:
+            return None
+        optimizers = {f"{p.name}_optimizer": keras.optimizers.serialize(p.optimizer) for p in self.players}
+        return {"jit_compile": self.jit_compile, "run_eagerly": self.run_eagerly, **optimizers}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says."""
+        config = dict(config)
+        optimizers = {n: keras.optimizers.deserialize(config.pop(n)) for n in list(config) if n.endswith("_optimizer")}
+        self.compile(**config, **optimizers)
+
+    def state(self) -> dict[str, Any]:
+        """Return every variable besides the networks' weights, by name, in a fixed order."""
+        found: dict[str, Any] = {"step": self._step}
+        for player in self.players:
+            if player.optimizer is not None:
+                found |= {f"{player.name}_optimizer_{i}": v for i, v in enumerate(player.optimizer.variables)}
+            found |= {f"{player.name}_average_{i}": v for i, v in enumerate(self._averages.get(player.name, []))}
+        found |= {f"random_{i}": v for i, v in enumerate(self._random_states)}
+        return found
+
+    def save_own_variables(self, store: Any) -> None:
+        """Keep `state` in Keras's archive."""
+        for name, variable in self.state().items():
+            store[name] = np.asarray(variable)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take `state` from Keras's archive.
+
+        Raises:
+            ValueError: naming what is missing or has another shape.
+        """
+        state = self.state()
+        if set(state) != set(store.keys()):
+            odd = sorted(set(state) ^ set(store.keys()))
+            raise ValueError(
+                f"file and model differ in {', '.join(odd[:5])}; expected the same players and optimizers."
+            )
+        for name, variable in state.items():
+            value = np.asarray(store[name])
+            if value.shape != tuple(variable.shape):
+                raise ValueError(f"{name} has shape {value.shape} in the file, {tuple(variable.shape)} in the model.")
+            variable.assign(value)
+
+
+class _Turn:
+    """What belongs to the move that is being computed (or traced)."""
+
+    def __init__(self) -> None:
+        self.number: Any = 0
+        self.reported: dict[str, Any] = {}
+
+
+def _at(noise: Any, play: int) -> Any:
+    return tf.nest.map_structure(lambda values: values[:, play], noise)
+
+
+def _unique(items: Iterable[Any]) -> list[Any]:
+    return list({id(item): item for item in items}.values())
+
+
+def _averaged(player: Player) -> list[keras.Variable]:
+    return [v for v in player.variables + player.statistics if "float" in v.dtype]
 
 
 def _is_convolution(layer: keras.layers.Layer) -> bool:

@@ -1,19 +1,33 @@
-"""Callbacks that watch a run: compact progress, and pictures from fixed latents."""
+"""Callbacks that watch a run and keep it: progress, sample grids, scores, history files, exact resume."""
 
+import contextlib
+import csv
+import io
+import json
+import os
+import signal
 import sys
+import threading
 import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gan_utils.runtime import keras
+from gan_utils.training import checkpoint
 
 
 class Progress(keras.callbacks.Callback):
-    """Print what a run does on a few lines (on one line that renews itself, in a terminal).
+    """Tell what a run does: losses, reports, real images a second (through the generator's steps), time left.
+
+    In a terminal one line renews itself; in a notebook a few lines do, of which an executed page keeps the last state;
+    elsewhere lines are printed.
 
     Args:
-        lines: most lines to print in a page.
+        lines: lines kept in a page or printed, besides the renewed one.
 
     Raises:
         ValueError: if lines < 1.
@@ -27,19 +41,43 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Start the clock."""
-        self._start = time.perf_counter()
+        self._start, self._shown_at, self._width = time.perf_counter(), 0.0, 0
+        self._first: int | None = None
+        self._kept: list[str] = []
+        self._handle: Any = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note where a resumed run begins."""
+        self._first = epoch if self._first is None else self._first
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Print the means of the epoch when a line is due."""
-        epochs, seconds = self.params["epochs"], time.perf_counter() - self._start
-        steps = (epoch + 1) * self.params["steps"]
+        """Show the means of the epoch."""
+        epochs, steps, now = self.params["epochs"], self.params["steps"], time.perf_counter()
+        a_step = (now - self._start) / ((epoch + 1 - (self._first or 0)) * steps)
         values = "  ".join(f"{name} {float(value):.2f}" for name, value in (logs or {}).items())
-        left = seconds / (epoch + 1) * (epochs - epoch - 1)
-        line = f"step {steps:>6}  {values}  {1000 * seconds / steps:.0f} ms/step  {left:.0f} s left"
-        if sys.stdout.isatty():
-            print(f"\r{line}", end="" if epoch + 1 < epochs else "\n", flush=True)
-        elif (epoch + 1) * self.lines // epochs > epoch * self.lines // epochs:
-            print(line)
+        rate, left = self.model.batch_size / a_step, a_step * (epochs - epoch - 1) * steps
+        line = f"step {(epoch + 1) * steps:>6}  {values}  {rate:,.0f} images/s  {_clock(left)} left"
+        last, due = epoch + 1 == epochs, (epoch + 1) * self.lines // epochs > epoch * self.lines // epochs
+        if due:
+            self._kept.append(line)
+        if _in_notebook():
+            if due or now - self._shown_at > 0.5:
+                self._shown_at = now
+                self._show_in_notebook("\n".join(self._kept if due else [*self._kept, line]))
+        elif sys.stdout.isatty():
+            print(f"\r{line:<{self._width}}", end="\n" if last else "", flush=True)
+            self._width = len(line)
+        elif due:
+            print(line, flush=True)
+
+    def _show_in_notebook(self, text: str) -> None:
+        from IPython.display import display
+
+        bundle = {"text/plain": text}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -73,3 +111,282 @@ class SampleGrid(keras.callbacks.Callback):
     def _keep(self) -> None:
         self.steps.append(self.model.step)
         self.grids.append(self.model.generate(self.n, seed=self.seed))
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+        return {"steps": self.steps, "grids": self.grids}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `get_state` returned."""
+        self.steps, self.grids = list(state["steps"]), list(state["grids"])
+
+
+class Score(keras.callbacks.Callback):
+    """Log metrics of generated samples, so that history, Keras's ``ModelCheckpoint`` and ``EarlyStopping`` see them.
+
+    ``ModelCheckpoint("best.keras", monitor="frechet", mode="min", save_best_only=True)`` after it in the list keeps the
+    best model by any of them. Epochs without a new value repeat the last one.
+
+    Args:
+        metrics: from a name to a function of samples (n, ...) that returns a number.
+        n: samples.
+        every: epochs between two evaluations; the first is after the first epoch.
+        seed: of the latents.
+    """
+
+    def __init__(
+        self, metrics: Mapping[str, Callable[[np.ndarray], float]], *, n: int = 1000, every: int = 1, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.functions, self.n, self.every, self.seed = dict(metrics), n, every, seed
+        self.values: dict[str, float] = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Add the values to the epoch's logs."""
+        if epoch % self.every == 0 or not self.values:
+            samples = self.model.generate(self.n, seed=self.seed)
+            self.values = {name: float(function(samples)) for name, function in self.functions.items()}
+        if logs is not None:
+            logs.update(self.values)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+        return {"values": self.values}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `get_state` returned."""
+        self.values = dict(state["values"])
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Write the history to a file after each epoch, whole or not at all; ``gan-utils doctor`` reads it.
+
+    Args:
+        path: ends in ``.json`` (a dict of lists; ``step`` counts training steps) or ``.csv`` (a line an epoch).
+
+    Raises:
+        ValueError: for another ending.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__()
+        self.path = Path(path)
+        if self.path.suffix not in (".json", ".csv"):
+            raise ValueError(f"path is {path}; expected one that ends in .json or .csv.")
+        self.columns: dict[str, list[float]] = {}
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Begin an empty history."""
+        self.columns = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the file."""
+        row = {"step": self.model.step, **{name: float(value) for name, value in (logs or {}).items()}}
+        for name, value in row.items():
+            self.columns.setdefault(name, []).append(value)
+        if self.path.suffix == ".json":
+            loss = getattr(self.model, "adversarial_loss", None)
+            text = json.dumps({"loss": getattr(loss, "name", None), "history": self.columns})
+        else:
+            written = io.StringIO()
+            writer = csv.writer(written)
+            writer.writerow(self.columns)
+            writer.writerows(zip(*self.columns.values(), strict=True))
+            text = written.getvalue()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f".writing-{self.path.name}")
+        temporary.write_text(text)
+        os.replace(temporary, self.path)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+        return {"columns": self.columns}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `get_state` returned."""
+        self.columns = {name: list(values) for name, values in state["columns"].items()}
+
+
+#: what of Keras's own callbacks a resumed run needs; a callback with get_state and set_state says so itself
+_KERAS_STATES = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch", "best_weights"),
+    keras.callbacks.ModelCheckpoint: ("best",),
+}
+
+
+class Resume(keras.callbacks.Callback):
+    """Save the whole run now and then; the same call of ``fit`` goes on from the last file, to the same last bit.
+
+    A file is written at the end of an epoch once `every_seconds` have passed since the last, at the end of the run,
+    and on Ctrl-C, which lets the epoch end first (a second Ctrl-C stops at once). The last two files are kept. A file
+    that is damaged is passed over, with a warning, for the one before. Callbacks with ``get_state`` and ``set_state``
+    and Keras's ``EarlyStopping`` and ``ModelCheckpoint`` go on where they were.
+
+    Args:
+        folder: of this one run; another ``fit`` needs another folder.
+        every_seconds: least time between two files; 0 saves after each epoch.
+        force: go on under other flags (versions, oneDNN, XLA, precision, devices), where results will differ.
+
+    Raises:
+        ValueError: for a negative time; when ``fit`` begins, if the folder holds another run, or no file can be used.
+    """
+
+    def __init__(self, folder: str | Path, *, every_seconds: float = 60.0, force: bool = False) -> None:
+        super().__init__()
+        if every_seconds < 0:
+            raise ValueError(f"every_seconds is {every_seconds}; expected 0 or more.")
+        self.folder, self.every_seconds, self.force = Path(folder), every_seconds, force
+        self._interrupted = False
+
+    @property
+    def files(self) -> list[Path]:
+        """The folder's files, newest first."""
+        return sorted(self.folder.glob("step-*.keras"), reverse=True)
+
+    def restore(self, model: Any, callbacks: list[keras.callbacks.Callback], run: Mapping[str, Any]) -> int:
+        """Load the newest good file, if there is one; ``fit`` calls this.
+
+        Args:
+            model: the model about to be trained.
+            callbacks: those of this ``fit``.
+            run: what it is asked to do.
+
+        Returns:
+            The number of epochs already done.
+        """
+        self._others = [callback for callback in callbacks if callback is not self]
+        self._run = {**run, "start": model.step, "seed": model.seed}
+        self._history: dict[str, list[float]] = {}
+        self._done, self._state, self._saved_at = 0, None, time.monotonic()
+        path = self._newest_good()
+        if path is None:
+            return 0
+        found = checkpoint.header(path)
+        expected = {**self._run, "data": run["data"]}
+        odd = checkpoint.differences({name: found["run"].get(name) for name in expected}, expected)
+        if odd:
+            raise ValueError(f"{path} is of another run: {odd}. Give each call of fit its own folder.")
+        odd = checkpoint.differences(found["flags"], checkpoint.flags(model))
+        if odd and not self.force:
+            raise ValueError(
+                f"{path} was made under other flags: {odd}. Results would differ from an uninterrupted run; "
+                "restore the flags, or pass Resume(..., force=True)."
+            )
+        model.load_weights(path)
+        self._state = checkpoint.callbacks(path)
+        self._history = {name: list(values) for name, values in self._state["history"].items()}
+        self._done = found["run"]["epochs_done"]
+        return self._done
+
+    def _newest_good(self) -> Path | None:
+        files = self.files
+        for path in files:
+            try:
+                checkpoint.header(path)
+                return path
+            except ValueError as error:
+                warnings.warn(f"passed over: {error}", stacklevel=4)
+        if files:
+            raise ValueError(f"none of the {len(files)} files in {self.folder} can be used; remove them to begin anew.")
+        return None
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let Ctrl-C wait for the end of the epoch; ``fit`` uses this."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop_soon(number: int, frame: Any) -> None:
+            signal.signal(signal.SIGINT, before)  # a second Ctrl-C stops at once
+            self._interrupted = True
+            print("\nCtrl-C: saving at the end of this epoch; press it again to stop at once.", file=sys.stderr)
+
+        self._interrupted = False
+        before = signal.signal(signal.SIGINT, stop_soon)
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self._done_by_step() > self._done:  # another callback stopped the run between two epochs
+                self._done = self._done_by_step()
+                self._save()
+            raise
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _done_by_step(self) -> int:
+        done, rest = divmod(self.model.step - self._run["start"], self._run["steps_per_epoch"])
+        return 0 if rest else done
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Hand back what callbacks remembered, after all of them have begun."""
+        self._hand_back()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Save when it is time."""
+        for name, value in (logs or {}).items():
+            self._history.setdefault(name, []).append(float(value))
+        self._done = epoch + 1
+        if self._interrupted or time.monotonic() - self._saved_at >= self.every_seconds:
+            self._save()
+        if self._interrupted:
+            raise KeyboardInterrupt(f"saved in {self.folder}; the same call of fit goes on from here")
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Save the end of the run."""
+        self._hand_back()
+        if not self.files or self._step_of(self.files[0]) != self.model.step:
+            self._save()
+
+    def _hand_back(self) -> None:
+        if self._state is None:
+            return
+        for callback, (kind, state) in zip(self._others, self._state["callbacks"], strict=False):
+            if kind != type(callback).__name__ or not state:
+                continue
+            if hasattr(callback, "set_state"):
+                callback.set_state(state)
+            else:
+                vars(callback).update(state)
+        history = self.model.history
+        history.history = {name: list(values) for name, values in self._history.items()}
+        history.epoch = list(range(self._done))
+        self._state = None
+
+    def _save(self) -> None:
+        self._saved_at = time.monotonic()
+        if not _is_chief():
+            return
+        remembered = [(type(callback).__name__, _state(callback)) for callback in self._others]
+        run = {**self._run, "epochs_done": self._done}
+        path = self.folder / f"step-{self.model.step:010d}.keras"
+        checkpoint.write(self.model, path, run=run, callbacks={"callbacks": remembered, "history": self._history})
+        for old in self.files[2:]:
+            old.unlink(missing_ok=True)
+
+    @staticmethod
+    def _step_of(path: Path) -> int:
+        return int(path.stem.removeprefix("step-"))
+
+
+def _state(callback: keras.callbacks.Callback) -> Any:
+    if hasattr(callback, "get_state"):
+        return callback.get_state()
+    names = next((names for kind, names in _KERAS_STATES.items() if isinstance(callback, kind)), ())
+    return {name: getattr(callback, name) for name in names}
+
+
+def _is_chief() -> bool:
+    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    return task.get("type", "chief") == "chief" or not task.get("index", 0)
+
+
+def _in_notebook() -> bool:
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -1,0 +1,172 @@
+"""One file that holds a run: Keras's ``.keras`` archive, and beside its members what an exact resume needs besides.
+
+``gan_utils.json`` in the archive says the format's number, the step, and the flags that the numbers depend on;
+``callbacks.npz`` and ``callbacks.json`` keep what callbacks remember. A file is written under another name, synced and
+renamed, so a name never holds half a file. Nothing is unpickled.
+"""
+
+import hashlib
+import io
+import json
+import os
+import platform
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gan_utils
+from gan_utils import runtime
+from gan_utils.data.source import Source
+from gan_utils.runtime import keras, tf
+
+#: number of the format; 1 is the first
+FORMAT = 1
+_HEADER, _CALLBACKS, _ARRAYS = "gan_utils.json", "callbacks.json", "callbacks.npz"
+_TEMPORARY = ".writing-"
+
+
+def flags(model: Any) -> dict[str, Any]:
+    """Return what a run's numbers depend on besides its code and data: versions, oneDNN, XLA, precision, devices."""
+    return {
+        "gan_utils": gan_utils.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "onednn": runtime.uses_onednn(),
+        "xla": str(getattr(model, "jit_compile", None)),
+        "precision": sorted({network.dtype_policy.name for network in model.networks}),
+        "deterministic": tf.config.experimental.is_op_determinism_enabled(),
+        "accelerator": runtime.has_accelerator(),
+        "replicas": model.distribute_strategy.num_replicas_in_sync,
+    }
+
+
+def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callbacks: Any = None) -> None:
+    """Write a model and what goes with it into one file, whole or not at all.
+
+    Args:
+        model: an `Adversarial`.
+        path: ends in ``.keras``.
+        run: numbers of the ``fit`` it belongs to.
+        callbacks: what the callbacks remember: nested dicts and lists of numbers, texts and arrays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        keras.saving.save_model(model, temporary)
+        arrays: dict[str, np.ndarray] = {}
+        remembered, packed = _pack(callbacks, arrays), io.BytesIO()
+        np.savez(packed, **arrays)  # type: ignore[arg-type]
+        header = {"format": FORMAT, "step": model.step, "seed": model.seed, "flags": flags(model), "run": run or {}}
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(_HEADER, json.dumps(header, indent=1))
+            archive.writestr(_CALLBACKS, json.dumps(remembered))
+            archive.writestr(_ARRAYS, packed.getvalue())
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        if hasattr(os, "O_DIRECTORY"):
+            folder = os.open(path.parent, os.O_DIRECTORY)
+            os.fsync(folder)
+            os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def header(path: Path) -> dict[str, Any]:
+    """Return the header of a file after checking all of it.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is truncated or damaged, not of this library, or of a format that this version cannot read.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            if damaged:
+                raise ValueError(f"{path} is damaged in {damaged} (its checksum does not hold); use an earlier file.")
+            if _HEADER not in archive.namelist():
+                raise ValueError(f"{path} was not written by gan_utils ({_HEADER} is missing); expected a saved model.")
+            found = json.loads(archive.read(_HEADER))
+    except (zipfile.BadZipFile, EOFError, OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is truncated or no saved model ({error}); use an earlier file.") from error
+    if found.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} has format {found.get('format')}, this version of gan_utils reads {FORMAT}; "
+            f"it was written by gan_utils {found.get('flags', {}).get('gan_utils')}."
+        )
+    return found
+
+
+def callbacks(path: Path) -> Any:
+    """Return what the callbacks remembered."""
+    with zipfile.ZipFile(path) as archive, np.load(io.BytesIO(archive.read(_ARRAYS)), allow_pickle=False) as arrays:
+        return _unpack(json.loads(archive.read(_CALLBACKS)), arrays)
+
+
+def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """Return in words what differs; empty if nothing does."""
+    names = sorted(set(found) | set(expected))
+    return ", ".join(
+        f"{name} {found.get(name)!r} there and {expected.get(name)!r} here"
+        for name in names
+        if found.get(name) != expected.get(name)
+    )
+
+
+def read(cls: type, path: Path, networks: Mapping[str, keras.Model]) -> Any:
+    """Make the model of a file; see `Adversarial.load`."""
+    header(path)
+    if not networks:
+        model = keras.saving.load_model(path, safe_mode=True)
+        if not isinstance(model, cls):
+            raise ValueError(f"{path} holds a {type(model).__name__}; expected a {cls.__name__}.")
+        return model
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    unknown = set(networks) - set(config["config"])
+    if unknown:
+        raise ValueError(f"load got {', '.join(sorted(unknown))}; the file has {', '.join(sorted(config['config']))}.")
+    model = cls.from_config({**config["config"], **networks})  # type: ignore[attr-defined]
+    if config.get("compile_config"):
+        model.compile_from_config(config["compile_config"])
+    model.load_weights(path)
+    return model
+
+
+def fingerprint(data: Any) -> str:
+    """Return a text that differs where the data of a run differ."""
+    if isinstance(data, Source):
+        return data.fingerprint()
+    if isinstance(data, tf.data.Dataset):  # its contents are known only by running it
+        return str(data.element_spec)
+    total = hashlib.sha256()
+    for name in sorted(data):
+        total.update(f"{name} {data[name].shape} {data[name].dtype}".encode())
+        total.update(np.ascontiguousarray(data[name]).data)
+    return total.hexdigest()
+
+
+def _pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _pack(entry, arrays) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_pack(entry, arrays) for entry in value]
+    if isinstance(value, np.ndarray):
+        arrays[f"a{len(arrays)}"] = value
+        return {"__array__": f"a{len(arrays) - 1}"}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _unpack(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"__array__"}:
+            return arrays[value["__array__"]]
+        return {name: _unpack(entry, arrays) for name, entry in value.items()}
+    return [_unpack(entry, arrays) for entry in value] if isinstance(value, list) else value
