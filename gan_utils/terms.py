@@ -83,6 +83,11 @@ def l1(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(target - output))
 
 
+def _for_each(samples: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+    # packed samples are fewer than draws; where the number is static it must stay so, for XLA
+    return draw[: tf.shape(samples)[0] if samples.shape[0] is None else samples.shape[0]]
+
+
 def _squared_gradient_norm(judge: _Judge, samples: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape() as tape:
         tape.watch(samples)
@@ -190,7 +195,7 @@ class GradientPenalty(Term):
 
     def __call__(self, outputs: Outputs) -> tf.Tensor:
         """Return the penalty between this move's real and fake samples."""
-        alpha = outputs.draw[: tf.shape(outputs.real)[0]]
+        alpha = _for_each(outputs.real, outputs.draw)
         return gradient_penalty(outputs.judge, outputs.real, outputs.fake, alpha, target=self.target)
 
     def get_config(self) -> dict[str, Any]:
@@ -239,7 +244,7 @@ class DRAGAN(Term):
 
     def __call__(self, outputs: Outputs) -> tf.Tensor:
         """Return the penalty around this move's real samples."""
-        draw = outputs.draw[: tf.shape(outputs.real)[0]]
+        draw = _for_each(outputs.real, outputs.draw)
         uniform = tf.reshape(draw[:, :-1], tf.shape(outputs.real))
         perturbed = dragan_perturbation(outputs.real, uniform, scale=self.scale)
         return gradient_penalty(outputs.judge, outputs.real, perturbed, draw[:, -1:])

@@ -46,7 +46,8 @@ class Folder(Source):
         resize: ``"crop"`` keeps proportions and cuts the longer side, ``"pad"`` keeps all and fills with black,
             ``"stretch"`` ignores proportions. Filter: Lanczos.
         on_error: ``"skip"`` warns with the names of bad files and goes on; ``"raise"`` stops at the first.
-        max_pixels: limit of one file's width times height; a decompression bomb is refused by its header.
+        max_pixels: limit of one file's width times height; a decompression bomb is refused by its header. Pillow's own
+            limit of 179 million holds besides.
 
     Attributes:
         files: the files used, in order.

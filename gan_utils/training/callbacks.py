@@ -258,6 +258,8 @@ class Resume(keras.callbacks.Callback):
         self._run = {**run, "start": model.step, "seed": model.seed}
         self._history: dict[str, list[float]] = {}
         self._done, self._state, self._saved_at = 0, None, time.monotonic()
+        if _is_chief():
+            checkpoint.remove_unfinished(self.folder)
         path = self._newest_good()
         if path is None:
             return 0

@@ -1,12 +1,11 @@
 """One file that holds a run: Keras's ``.keras`` archive, and beside its members what an exact resume needs besides.
 
 ``gan_utils.json`` in the archive says the format's number, the step, and the flags that the numbers depend on;
-``callbacks.npz`` and ``callbacks.json`` keep what callbacks remember. A file is written under another name, synced and
+``callbacks.json`` and ``callbacks/*.npy`` keep what callbacks remember. A file is written under another name, synced and
 renamed, so a name never holds half a file. Nothing is unpickled.
 """
 
 import hashlib
-import io
 import json
 import os
 import platform
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tensorflow.python.framework import config  # what tf.config can set, but not tell
 
 import gan_utils
 from gan_utils import runtime
@@ -24,7 +24,7 @@ from gan_utils.runtime import keras, tf
 
 #: number of the format; 1 is the first
 FORMAT = 1
-_HEADER, _CALLBACKS, _ARRAYS = "gan_utils.json", "callbacks.json", "callbacks.npz"
+_HEADER, _CALLBACKS = "gan_utils.json", "callbacks.json"
 _TEMPORARY = ".writing-"
 
 
@@ -39,7 +39,7 @@ def flags(model: Any) -> dict[str, Any]:
         "onednn": runtime.uses_onednn(),
         "xla": str(getattr(model, "jit_compile", None)),
         "precision": sorted({network.dtype_policy.name for network in model.networks}),
-        "deterministic": tf.config.experimental.is_op_determinism_enabled(),
+        "deterministic": config.is_op_determinism_enabled(),
         "accelerator": runtime.has_accelerator(),
         "replicas": model.distribute_strategy.num_replicas_in_sync,
     }
@@ -59,13 +59,14 @@ def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callb
     try:
         keras.saving.save_model(model, temporary)
         arrays: dict[str, np.ndarray] = {}
-        remembered, packed = _pack(callbacks, arrays), io.BytesIO()
-        np.savez(packed, **arrays)  # type: ignore[arg-type]
+        remembered = _pack(callbacks, arrays)
         header = {"format": FORMAT, "step": model.step, "seed": model.seed, "flags": flags(model), "run": run or {}}
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_HEADER, json.dumps(header, indent=1))
             archive.writestr(_CALLBACKS, json.dumps(remembered))
-            archive.writestr(_ARRAYS, packed.getvalue())
+            for name, array in arrays.items():
+                with archive.open(name, "w") as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -75,6 +76,12 @@ def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callb
             os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote has left in a folder."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        path.unlink(missing_ok=True)
 
 
 def header(path: Path) -> dict[str, Any]:
@@ -106,8 +113,8 @@ def header(path: Path) -> dict[str, Any]:
 
 def callbacks(path: Path) -> Any:
     """Return what the callbacks remembered."""
-    with zipfile.ZipFile(path) as archive, np.load(io.BytesIO(archive.read(_ARRAYS)), allow_pickle=False) as arrays:
-        return _unpack(json.loads(archive.read(_CALLBACKS)), arrays)
+    with zipfile.ZipFile(path) as archive:
+        return _unpack(json.loads(archive.read(_CALLBACKS)), archive)
 
 
 def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
@@ -159,14 +166,16 @@ def _pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, list | tuple):
         return [_pack(entry, arrays) for entry in value]
     if isinstance(value, np.ndarray):
-        arrays[f"a{len(arrays)}"] = value
-        return {"__array__": f"a{len(arrays) - 1}"}
+        name = f"callbacks/{len(arrays)}.npy"
+        arrays[name] = value
+        return {"__array__": name}
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _unpack(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+def _unpack(value: Any, archive: zipfile.ZipFile) -> Any:
     if isinstance(value, dict):
         if set(value) == {"__array__"}:
-            return arrays[value["__array__"]]
-        return {name: _unpack(entry, arrays) for name, entry in value.items()}
-    return [_unpack(entry, arrays) for entry in value] if isinstance(value, list) else value
+            with archive.open(value["__array__"]) as member:
+                return np.lib.format.read_array(member, allow_pickle=False)
+        return {name: _unpack(entry, archive) for name, entry in value.items()}
+    return [_unpack(entry, archive) for entry in value] if isinstance(value, list) else value
