@@ -101,7 +101,7 @@ def test_a_folder_without_images_or_a_wrong_option_is_refused(tmp_path):
     for wrong in ({"channels": 2}, {"resize": "squash"}, {"on_error": "ignore"}):
         with pytest.raises(ValueError, match="expected channels 1 or 3"):
             data.Folder(tmp_path, size=(4, 4), **wrong)
-    with pytest.raises(ValueError, match="expected \\(height, width\\)"):
+    with pytest.raises(ValueError, match=r"expected \(height, width\)"):
         data.Folder(tmp_path, size=(0, 4))
 
 

@@ -46,7 +46,7 @@ def test_a_healthy_run_has_no_findings():
 @pytest.mark.parametrize("rule", SICK)
 def test_each_rule_finds_its_illness_and_nothing_else(rule):
     (finding,) = doctor.diagnose(healthy() | SICK[rule])
-    assert finding.rule == rule and any(c.isdigit() for c in finding.figure) or rule == "not finite"
+    assert finding.rule == rule and (any(c.isdigit() for c in finding.figure) or rule == "not finite")
     assert "Try: " in str(finding) and finding.meaning and finding.remedy
 
 

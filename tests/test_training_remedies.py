@@ -92,7 +92,7 @@ def test_an_averaged_subclassed_generator_works():
     gan = training.GAN(Subclassed(), toy.discriminator(), latent_dim=2, ema=0.5)
     fit(gan)
     assert gan.generate(3).shape == (3, 2)
-    with pytest.raises(ValueError, match="give GAN\\(..., latent_dim"):
+    with pytest.raises(ValueError, match=r"give GAN\(\.\.\., latent_dim"):
         training.GAN(Subclassed(), toy.discriminator())
 
 

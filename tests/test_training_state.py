@@ -114,7 +114,7 @@ def test_every_option_survives_a_load(tmp_path):
 
 def test_bad_paths_are_refused(tmp_path):
     gan = full_gan()
-    with pytest.raises(ValueError, match="ends in .keras"):
+    with pytest.raises(ValueError, match=r"ends in \.keras"):
         gan.save(tmp_path / "a.h5")
     gan.save(tmp_path / "a.keras")
     with pytest.raises(FileExistsError, match="overwrite"):
@@ -141,7 +141,7 @@ def test_truncated_damaged_foreign_and_newer_files_are_refused(tmp_path):
         training.GAN.load(path)
     middle = whole.index(b"model.weights.h5") + 2000
     path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :])
-    with pytest.raises(ValueError, match="damaged in model.weights.h5"):
+    with pytest.raises(ValueError, match=r"damaged in model\.weights\.h5"):
         training.GAN.load(path)
     toy.generator().save(path)
     with pytest.raises(ValueError, match="not written by gan_utils"):
@@ -186,7 +186,7 @@ def test_the_last_two_files_are_kept_and_time_decides(tmp_path):
 
 def test_a_truncated_file_is_passed_over_for_the_one_before(tmp_path):
     history = fit(full_gan(), callbacks=[callbacks.Resume(tmp_path, every_seconds=0)])
-    newest, before = callbacks.Resume(tmp_path).files
+    newest, _ = callbacks.Resume(tmp_path).files
     newest.write_bytes(newest.read_bytes()[:-100])
     again = full_gan()
     with pytest.warns(UserWarning, match="passed over: .* is truncated"):

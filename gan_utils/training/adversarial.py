@@ -1,6 +1,7 @@
 """Players that take turns: the training loop under every model of the book."""
 
 import contextlib
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,7 @@ class Adversarial(keras.Model):
     @property
     def step(self) -> int:
         """Training steps taken so far."""
-        return int(self._step)
+        return int(self._step.numpy())
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -189,21 +190,26 @@ class Adversarial(keras.Model):
 
     def train_step(self, data: dict[str, Any]) -> dict[str, tf.Tensor]:
         """Let every player take its steps; Keras calls this from ``fit``."""
-        play = 0
+        play, told = 0, []
         for player in self.players:
             for repeat in range(player.steps):
                 if "index" in data:
                     batch = {n: tf.gather(array, data["index"][:, repeat]) for n, array in self._arrays.items()}
                 else:
                     batch = {name: values[:, repeat] for name, values in data["batch"].items()}
-                self._move(player, batch, _at(data["noise"], play), repeat)
+                told += self._move(player, batch, _at(data["noise"], play), repeat).items()
                 play += 1
+        values = tf.stack([tf.cast(value, tf.float32) for _, value in told])
+        if self._replicas > 1:
+            values = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, values)
+        for (name, _), value in zip(told, tf.unstack(values), strict=True):
+            self._means[name].update_state(value)
         self._step.assign_add(1)
         logs = {metric.name: metric.result() for metric in self.metrics}
         # between machines Keras averages logs over their first axis (Keras 3.15), which a scalar lacks
         return {n: v[None] for n, v in logs.items()} if runtime.is_multi_worker(self.distribute_strategy) else logs
 
-    def _move(self, player: Player, batch: Mapping[str, tf.Tensor], noise: Any, repeat: int = 0) -> None:
+    def _move(self, player: Player, batch: Mapping[str, tf.Tensor], noise: Any, repeat: int = 0) -> dict[str, Any]:
         variables, optimizer = player.variables, player.optimizer
         values = [variable.value for variable in variables]
         turn = self._turn
@@ -222,8 +228,7 @@ class Adversarial(keras.Model):
             decay = tf.minimum(player.ema, (1.0 + updates) / (10.0 + updates))
             for average, variable in zip(self._averages[player.name], _averaged(player), strict=True):
                 average.assign(average + tf.cast(1.0 - decay, average.dtype) * (variable.value - average))
-        for name, value in {f"{player.name}_loss": total, **turn.reported}.items():
-            self._means[name].update_state(tf.cast(value, tf.float32))
+        return {f"{player.name}_loss": total, **turn.reported}
 
     def gradient_norm(self, player: str) -> float:
         """Return the norm of the gradient of a player's loss on fixed data and noise; nothing changes.
@@ -328,6 +333,11 @@ class Adversarial(keras.Model):
                 verbose=verbose,
                 shuffle=False,
             )
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # Everything is built. Under a strategy Keras would call the model on a batch to make sure, which fails for a
+        # game of several networks, and for a dict of batches on several machines (Keras 3.15).
+        return
 
     def _trace(self, x: Any, steps: int) -> None:
         # callbacks see a group of steps at its end, so a group divides an epoch
@@ -516,7 +526,7 @@ class Adversarial(keras.Model):
     def save_own_variables(self, store: Any) -> None:
         """Keep `state` in Keras's archive."""
         for name, variable in self.state().items():
-            store[name] = np.asarray(variable)
+            store[name] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
         """Take `state` from Keras's archive.
@@ -537,8 +547,8 @@ class Adversarial(keras.Model):
             variable.assign(value)
 
 
-class _Turn:
-    """What belongs to the move that is being computed (or traced)."""
+class _Turn(threading.local):
+    """What belongs to the move that is being computed (or traced); a strategy traces its replicas in threads."""
 
     def __init__(self) -> None:
         self.number: Any = 0

@@ -1,8 +1,8 @@
 """One file that holds a run: Keras's ``.keras`` archive, and beside its members what an exact resume needs besides.
 
 ``gan_utils.json`` in the archive says the format's number, the step, and the flags that the numbers depend on;
-``callbacks.json`` and ``callbacks/*.npy`` keep what callbacks remember. A file is written under another name, synced and
-renamed, so a name never holds half a file. Nothing is unpickled.
+``callbacks.json`` and ``callbacks/*.npy`` keep what callbacks remember. A file is written under another name, synced
+and renamed, so a name never holds half a file. Nothing is unpickled.
 """
 
 import hashlib
