@@ -1,4 +1,4 @@
-"""Images a second through ``GAN.fit`` against the published Fashion GAN's own loop, in one run: ``make bench``.
+"""Real images a second through ``GAN.fit`` against the published Fashion GAN's own loop, in one run: ``make bench``.
 
 The published step is ``generator.predict`` for the fakes, ``train_on_batch`` on the real batch, on the fake batch and
 on the stacked model. Same networks, batch of 32, optimizers and machine. Its discriminator is traced before it is
@@ -9,23 +9,20 @@ are reported apart, since they are paid once.
 """
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
+import common
 import numpy as np
 
 from gan_utils import data, runtime, training
 from gan_utils.networks import dense
-from gan_utils.runtime import keras, tf
+from gan_utils.runtime import keras
 
 BATCH = 32
-RECORD = Path(__file__).parent / "results/training_step.json"
+RECORD = common.RESULTS / "training_step.json"
 
 
 def optimizers() -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
@@ -77,49 +74,41 @@ def library(images: np.ndarray, steps: int) -> Callable[[int], None]:
 def measure(steps: int, rounds: int) -> dict[str, object]:
     """Time both and return the record."""
     images = data.load("fashion_mnist").images
-    first, seconds = {}, {"published loop": [], "GAN.fit": []}
+    first = {}
     start = time.perf_counter()
     runs = {"published loop": published_loop(images)}
     first["published loop"] = time.perf_counter() - start
     start = time.perf_counter()
     runs["GAN.fit"] = library(images, steps)
     first["GAN.fit"] = time.perf_counter() - start
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run(steps)
-            seconds[name].append(time.perf_counter() - start)
-    rates = {name: BATCH * steps / statistics.median(values) for name, values in seconds.items()}
-    ratios = [slow / fast for slow, fast in zip(seconds["published loop"], seconds["GAN.fit"], strict=True)]
+
+    def timed(run: Callable[[int], None]) -> float:
+        start = time.perf_counter()
+        run(steps)
+        return time.perf_counter() - start
+
+    seconds = common.alternate({name: lambda run=run: timed(run) for name, run in runs.items()}, rounds)
     return {
-        "what": "images a second, Fashion GAN, batch 32; median of rounds; first = building, tracing and compiling",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hardware": {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "gpu": runtime.has_accelerator()},
-        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
+        "what": "real images a second through the generator's steps, Fashion GAN, batch 32; median of rounds; first = "
+        "building, tracing and compiling",
+        **common.environment("tensorflow", "keras"),
         "steps_a_round": steps,
         "rounds": rounds,
-        "images_per_second": {name: round(rate) for name, rate in rates.items()},
+        "images_per_second": {n: round(BATCH * steps / statistics.median(values)) for n, values in seconds.items()},
         "first_seconds": {name: round(value, 1) for name, value in first.items()},
-        "ratio": {"median": round(statistics.median(ratios), 2), "all": [round(ratio, 2) for ratio in ratios]},
+        "ratio": common.ratio(seconds["published loop"], seconds["GAN.fit"]),
     }
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 def main() -> None:
     """Measure, print and keep the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=200, help="steps a round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--record", type=Path, default=RECORD, help="where to write the record")
     arguments = parser.parse_args()
     record = measure(arguments.steps, arguments.rounds)
-    arguments.record.parent.mkdir(parents=True, exist_ok=True)
-    arguments.record.write_text(json.dumps(record, indent=2) + "\n")
+    common.write(arguments.record, record)
     for name, rate in record["images_per_second"].items():
         print(f"{name:<16}{rate:>8} images a second   (first: {record['first_seconds'][name]} s)")
     print(f"GAN.fit is {record['ratio']['median']} times as fast; rounds: {record['ratio']['all']}")

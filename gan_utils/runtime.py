@@ -46,6 +46,10 @@ with _without_startup_notices():
 # Each model traces a training function of its own; TensorFlow takes them for one function traced again and again.
 tf.get_logger().addFilter(lambda record: "multi_step_on_iterator" not in record.getMessage())
 
+# Its fusion of a convolution with LeakyReLU fails in training and says so on standard error in the middle of a run;
+# without it a step of the MNIST DCGAN takes as long (TensorFlow 2.21).
+tf.config.optimizer.set_experimental_options({"remapping": False})
+
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
         f"gan_utils needs Keras on TensorFlow, found the backend {keras.backend.backend()!r}. "

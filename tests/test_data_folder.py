@@ -89,7 +89,7 @@ def test_bad_files_are_named_and_skipped_or_fatal(folder):
         (folder / name).unlink()
     with pytest.raises(ValueError, match="96 pixels, more than max_pixels=50"):
         data.Folder(folder, size=(4, 4), on_error="raise", max_pixels=50)
-    with pytest.raises(ValueError, match="2.png cannot be used"):
+    with pytest.raises(ValueError, match=r"2\.png cannot be used"):
         data.Folder(folder, size=(4, 4), on_error="raise").read(np.array([2]))
 
 

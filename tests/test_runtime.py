@@ -23,6 +23,17 @@ def test_budget_reads_the_environment(monkeypatch):
     assert runtime.budget().name in ("cpu", "gpu")
 
 
+def test_strategies():
+    from gan_utils.runtime import tf
+
+    assert runtime.strategy("auto").num_replicas_in_sync >= 1
+    assert runtime.strategy("cpu").num_replicas_in_sync == 1
+    assert isinstance(runtime.strategy(["CPU:0"]), tf.distribute.MirroredStrategy)
+    for wrong in ("tpu", 0, 99):
+        with pytest.raises(ValueError, match=r"devices is .* expected 'auto', 'cpu'"):
+            runtime.strategy(wrong)
+
+
 def test_import_is_lazy_and_sets_defaults_before_tensorflow():
     code = (
         "import sys, os, gan_utils; assert 'tensorflow' not in sys.modules; "

@@ -1,3 +1,5 @@
+import nbclient
+import nbformat
 import numpy as np
 import pytest
 
@@ -77,8 +79,11 @@ def test_a_second_fit_trains_on_the_second_array():
     assert moved(gans[0], gans[1].get_weights())
 
 
-def test_xla_is_chosen_for_dense_networks_and_not_for_convolutions():
-    assert small_gan().jit_compile is True
+def test_xla_is_chosen_for_dense_networks_with_small_batches_and_not_for_convolutions():
+    gan = small_gan()
+    assert gan.jit_compile is True
+    gan.fit(np.tile(IMAGES, (7, 1, 1, 1)), batch_size=256, steps_per_epoch=1, verbose=0)
+    assert gan.jit_compile is False
     generator = keras.Sequential([keras.Input((4,)), layers.Reshape((2, 2, 1)), layers.Conv2DTranspose(1, 3)])
     critic = keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten(), layers.Dense(1)])
     gan = training.GAN(generator, critic)
@@ -158,6 +163,59 @@ def test_misuse_of_the_core_is_refused():
         training.Adversarial([gan.players[0], gan.players[0]])
     with pytest.raises(NotImplementedError, match="losses"):
         training.Adversarial([gan.players[0]]).losses(gan.players[0], {}, None)
+
+
+def test_each_repeat_of_a_player_sees_a_fresh_batch_and_fresh_noise():
+    seen = []
+
+    class Watched(training.GAN):
+        def losses(self, player, batch, noise):
+            seen.append((player.name, np.asarray(batch["real"]), np.asarray(noise["latents"])))
+            return super().losses(player, batch, noise)
+
+    gan = Watched(dense.selu_generator(6), dense.selu_discriminator(), discriminator_steps=3)
+    gan.compile(run_eagerly=True)
+    images = IMAGES + np.linspace(0, 1e-3, 40, dtype="float32")[:, None, None, None]
+    gan.fit(np.clip(images, -1, 1), batch_size=8, steps_per_epoch=1, verbose=0)
+    assert [name for name, *_ in seen] == ["discriminator"] * 3 + ["generator"]
+    for i, (_, one, noise) in enumerate(seen[:3]):
+        for _, other, more in seen[i + 1 : 3]:
+            assert not any((a == b).all() for a in one for b in other) and not np.array_equal(noise, more)
+    assert not any(np.array_equal(seen[3][2], noise) for _, _, noise in seen[:3])
+
+
+def test_the_history_and_the_images_a_second_reach_tensorboard_and_csv(tmp_path):
+    gan = small_gan()
+    board = keras.callbacks.TensorBoard(tmp_path / "board", write_graph=False)
+    table = keras.callbacks.CSVLogger(tmp_path / "history.csv")
+    gan.fit(IMAGES, batch_size=8, steps_per_epoch=2, epochs=2, verbose=0, callbacks=[board, table])
+    assert any(b"generator_loss" in path.read_bytes() for path in (tmp_path / "board").rglob("events*"))
+    assert (tmp_path / "history.csv").read_text().splitlines()[
+        0
+    ] == "epoch,d_fake,d_real,discriminator_loss,generator_loss"
+
+
+def test_a_terminal_shows_one_line_that_renews_itself(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    small_gan().fit(
+        IMAGES, batch_size=8, steps_per_epoch=2, epochs=3, verbose=0, callbacks=[training.callbacks.Progress()]
+    )
+    told = capsys.readouterr().out
+    assert told.count("\n") == 1 and told.count("\r") == 3 and "images/s" in told and "0:00 left" in told
+
+
+def test_an_executed_notebook_keeps_a_few_lines():
+    code = (
+        "import numpy as np\nfrom gan_utils import training\nfrom gan_utils.networks import toy\n"
+        "gan = training.GAN(toy.generator(), toy.discriminator())\ngan.compile(jit_compile=False)\n"
+        "gan.fit(np.zeros((8, 2), 'float32'), batch_size=4, steps_per_epoch=1, epochs=20, verbose=0,"
+        " callbacks=[training.callbacks.Progress(3)]);"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(notebook, timeout=120).execute()
+    (shown,) = [output for output in notebook.cells[0].outputs if output.output_type == "display_data"]
+    lines = shown.data["text/plain"].splitlines()
+    assert len(lines) == 3 and lines[-1].startswith("step     20")
 
 
 def test_callbacks(capsys):

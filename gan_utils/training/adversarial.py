@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from gan_utils.training.callbacks import Resume
 
 #: what `Adversarial.fit` trains on
 Data: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tf.data.Dataset | Source
+_LARGE_BATCH = 256  # from here on oneDNN's products are as fast as XLA's
 _PROBE = 64  # real samples kept aside for what looks at a run from outside
 
 
@@ -76,6 +77,7 @@ class Adversarial(keras.Model):
 
     #: names of what `losses` hands to `report`; their means over an epoch are logged
     reports: tuple[str, ...] = ()
+    jit_compile: Any
 
     def __init__(
         self,
@@ -155,7 +157,8 @@ class Adversarial(keras.Model):
         Under the policy ``mixed_float16`` each optimizer is wrapped in Keras's ``LossScaleOptimizer``.
 
         Args:
-            jit_compile: XLA; if not given, on for networks without convolutions on one CPU, else Keras's choice.
+            jit_compile: XLA; if not given, on for networks without convolutions on one CPU and batches below 256 (where
+                it no longer helps), else Keras's choice.
             run_eagerly: as in Keras.
             **optimizers: ``<player>_optimizer`` for any of the players.
 
@@ -174,7 +177,8 @@ class Adversarial(keras.Model):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(player.variables)
             player.optimizer = optimizer
-        if jit_compile is None and not runtime.has_accelerator():
+        self._chooses_xla = jit_compile is None and not runtime.has_accelerator()
+        if self._chooses_xla:
             layers = [layer for network in self.networks for layer in network._flatten_layers()]
             jit_compile = self._replicas == 1 and not any(_is_convolution(layer) for layer in layers)
         super().compile(
@@ -190,7 +194,7 @@ class Adversarial(keras.Model):
 
     def train_step(self, data: dict[str, Any]) -> dict[str, tf.Tensor]:
         """Let every player take its steps; Keras calls this from ``fit``."""
-        play, told = 0, []
+        play, told = 0, list[tuple[str, Any]]()
         for player in self.players:
             for repeat in range(player.steps):
                 if "index" in data:
@@ -315,6 +319,8 @@ class Adversarial(keras.Model):
         steps = max(1, (count or 0) // (batch_size * self._draws)) if steps_per_epoch is None else steps_per_epoch
         if min(steps, epochs) < 1:
             raise ValueError(f"steps_per_epoch is {steps} and epochs {epochs}; expected 1 or more of each.")
+        if self._chooses_xla and self.jit_compile and batch_size >= _LARGE_BATCH:
+            self.jit_compile = False
         first = 0
         if resume:
             given = [c for c in given if c is not resume] + [resume]  # it keeps what the others have after an epoch
@@ -346,10 +352,11 @@ class Adversarial(keras.Model):
         traced = group, {name: (array.shape, array.dtype) for name, array in arrays.items()}
         if self.train_function and traced == self._traced:
             for name, array in arrays.items():
-                self._arrays[name].assign(array)
+                if not _holds(self._arrays[name], array):
+                    self._arrays[name].assign(array)
             return
         with self.distribute_strategy.scope():
-            self._arrays = {name: tf.Variable(array, trainable=False) for name, array in arrays.items()}
+            self._arrays = {name: _resident(array, self._replicas) for name, array in arrays.items()}
         self._traced, self.steps_per_execution = traced, group
         self.make_train_function(force=True)  # the arrays are captured when the step is traced
 
@@ -505,7 +512,8 @@ class Adversarial(keras.Model):
         if not self.compiled:
             return None
         optimizers = {f"{p.name}_optimizer": keras.optimizers.serialize(p.optimizer) for p in self.players}
-        return {"jit_compile": self.jit_compile, "run_eagerly": self.run_eagerly, **optimizers}
+        jit_compile = None if self._chooses_xla else self.jit_compile
+        return {"jit_compile": jit_compile, "run_eagerly": self.run_eagerly, **optimizers}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as `get_compile_config` says."""
@@ -561,6 +569,29 @@ def _at(noise: Any, play: int) -> Any:
 
 def _unique(items: Iterable[Any]) -> list[Any]:
     return list({id(item): item for item in items}.values())
+
+
+def _blocks(array: np.ndarray) -> Iterator[slice]:
+    rows = max(1, 2**23 // max(1, array[:1].nbytes))
+    return (slice(start, start + rows) for start in range(0, len(array), rows))
+
+
+def _resident(array: np.ndarray, replicas: int) -> tf.Variable:
+    """Copy an array to the device; in blocks, since TensorFlow would hold a large one twice meanwhile."""
+    if replicas > 1:
+        return tf.Variable(array, trainable=False)
+    variable = tf.Variable(tf.zeros(array.shape, array.dtype), trainable=False)
+    for block in _blocks(array):
+        variable[block].assign(array[block])
+    return variable
+
+
+def _holds(variable: tf.Variable, array: np.ndarray) -> bool:
+    """Return whether a variable on the CPU holds this array; reading is much faster than copying to new memory."""
+    if runtime.has_accelerator() or not isinstance(variable.value(), tf.Tensor):
+        return False
+    held = np.frombuffer(memoryview(variable.value()), array.dtype).reshape(array.shape)
+    return all(np.array_equal(held[block], array[block]) for block in _blocks(array))
 
 
 def _averaged(player: Player) -> list[keras.Variable]:
