@@ -193,3 +193,10 @@ def test_bad_datasets_are_refused():
         toy_gan().fit(dataset().take(0), steps_per_epoch=1, verbose=0)
     with pytest.raises(ValueError, match="samples have shape"):
         toy_gan().fit(tf.data.Dataset.from_tensor_slices(np.zeros((9, 3), "float32")).batch(3), verbose=0)
+
+
+def test_no_dataset_waits_for_the_autotuner(folder):
+    kinds = [({"real": POINTS}, 50, toy_gan()), (data.Folder(folder, size=(4, 4)), 6, image_gan())]
+    kinds.append((dataset().map(lambda x: {"real": x}), None, toy_gan()))
+    for x, count, gan in kinds:
+        assert gan._plan(x, count, 2).options().autotune.enabled is False

@@ -15,7 +15,7 @@ RUN = """
 import sys, json
 import numpy as np
 from gan_utils import runtime, terms, training
-from gan_utils.runtime import tf
+from gan_utils.runtime import keras, tf
 from gan_utils.networks import toy
 from gan_utils.training import callbacks
 
@@ -28,7 +28,8 @@ points = np.random.default_rng(0).normal(size=(500, 2)).astype("float32")
 with runtime.strategy(devices).scope():
     gan = training.GAN(toy.generator(widths=(16,)), toy.discriminator(widths=(16,)), discriminator_steps=2, ema=0.9,
                        terms=[terms.GradientPenalty(1.0)])
-    gan.compile()
+    sgd = keras.optimizers.SGD(0.05, momentum=0.5)  # Adam would hide a wrong scale of the gradient
+    gan.compile(discriminator_optimizer=sgd)
 resume = [callbacks.Resume(folder, every_seconds=0)] if folder else []
 history = gan.fit(points, batch_size=32, steps_per_epoch=1, epochs=epochs, verbose=0, callbacks=resume).history
 weights = np.concatenate([w.ravel() for w in gan.get_weights()] + [gan.generate(5).ravel()])
