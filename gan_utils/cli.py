@@ -39,8 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _doctor(path: Path, loss: str | None) -> int:
     history, recorded = _read_history(path)
+    from gan_utils import losses
     from gan_utils.training import doctor  # TensorFlow starts only once the file is known to be good
 
+    if loss is None and recorded not in (None, *losses.LOSSES):
+        raise ValueError(
+            f"{path} was made with {recorded!r}, a loss of your own; say --loss and the nearest known one."
+        )
     findings = doctor.diagnose(history, loss=loss or recorded or "non_saturating")
     for finding in findings:
         print(f"{finding.rule}\n  figure   {finding.figure}\n  meaning  {finding.meaning}\n  try      {finding.remedy}")
@@ -60,7 +65,7 @@ def _read_history(path: Path) -> tuple[dict[str, list[float]], str | None]:
         found = json.loads(path.read_text())
         columns, loss = found["history"], found.get("loss")
         return {name: [float(value) for value in values] for name, values in columns.items()}, loss
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(
             f"{path} is no history ({type(error).__name__}: {error}); expected a file of callbacks.HistoryFile."
         ) from error

@@ -4,6 +4,7 @@ Importing this module imports TensorFlow and Keras; TensorFlow's own start-up no
 everything else that is written to standard error meanwhile is passed on.
 """
 
+import json
 import os
 import re
 import sys
@@ -131,6 +132,14 @@ def strategy(devices: str | int | list[str] = "auto") -> tf.distribute.Strategy:
     if count > 1:
         return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
     return tf.distribute.OneDeviceStrategy("CPU:0") if gpus and not count else tf.distribute.get_strategy()
+
+
+def is_chief() -> bool:
+    """Return whether this process is the one of several (see ``TF_CONFIG``) that writes files; true if it is alone."""
+    found = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    task = found.get("task", {})
+    first = task.get("type") == "worker" and not task.get("index") and "chief" not in found.get("cluster", {})
+    return task.get("type", "chief") == "chief" or first
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:

@@ -142,7 +142,7 @@ class Term:
     player = "discriminator"
     #: whether it takes the place of that player's adversarial loss
     replaces_loss = False
-    #: whether it needs real logits in a move of the generator
+    #: whether a move of the generator must prepare real samples for it (their logits are its own to compute)
     needs_real = True
     #: networks of its own, trained by `player`
     networks: Sequence[keras.Model] = ()

@@ -143,6 +143,58 @@ def test_a_folder_resumes_to_the_bit_and_other_files_are_refused(folder, tmp_pat
         )
 
 
+def test_sixteen_bits_are_scaled_and_floats_refused(tmp_path):
+    Image.fromarray(np.full((4, 4), 32896, np.uint16)).save(tmp_path / "a.png")  # 128 x 257
+    found = data.Folder(tmp_path, size=(4, 4), channels=1).read(np.array([0]))["real"]
+    assert np.allclose(found, 128 / 127.5 - 1, atol=1e-6)
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "b.tiff")
+    source = data.Folder(tmp_path, size=(4, 4), channels=1)
+    with pytest.warns(UserWarning, match="unknown range"):
+        source.read(np.array([1]))
+
+
+def test_hidden_folders_are_left_out_and_the_fingerprint_sees_paths(folder):
+    (folder / ".ipynb_checkpoints").mkdir()
+    picture(folder / ".ipynb_checkpoints" / "0.png")
+    before = data.Folder(folder, size=(4, 4))
+    told = before.fingerprint()
+    (folder / "sub").mkdir()
+    (folder / "5.png").rename(folder / "sub" / "5.png")
+    after = data.Folder(folder, size=(4, 4))
+    assert len(before) == len(after) == 6 and told != after.fingerprint()
+
+
+class Pairs(data.Source):
+    """Counts its reads; two entries that must come from one read."""
+
+    reads = 0
+
+    def __len__(self):
+        return 20
+
+    def read(self, index):
+        self.reads += 1
+        draw = np.full((len(index), 2), self.reads, "float32")
+        return {"real": draw, "target": draw.copy()}
+
+
+def test_a_source_is_read_once_for_all_its_entries():
+    found = list(toy_gan()._plan(Pairs(), 20, 2).take(2))
+    assert all(np.array_equal(e["batch"]["real"], e["batch"]["target"]) for e in found)
+
+
+@pytest.mark.parametrize("kind", ["source", "dataset"])
+def test_packing_takes_any_data(folder, kind):
+    runtime.set_seed(0)
+    gan = training.GAN(toy.generator(), toy.discriminator(4), packing=2)
+    gan.compile(jit_compile=False)
+    gan.fit(Pairs() if kind == "source" else dataset(7), batch_size=8, steps_per_epoch=2, verbose=0)
+    assert gan.step == 2
+    with pytest.raises(ValueError, match="batch_size is 7 with packing 2"):
+        gan.fit(dataset(7), steps_per_epoch=2, verbose=0)
+    assert gan.gradient_norm("generator") > 0
+
+
 POINTS = np.random.default_rng(0).normal(size=(50, 2)).astype("float32")
 
 

@@ -190,9 +190,29 @@ def test_the_history_and_the_images_a_second_reach_tensorboard_and_csv(tmp_path)
     table = keras.callbacks.CSVLogger(tmp_path / "history.csv")
     gan.fit(IMAGES, batch_size=8, steps_per_epoch=2, epochs=2, verbose=0, callbacks=[board, table])
     assert any(b"generator_loss" in path.read_bytes() for path in (tmp_path / "board").rglob("events*"))
-    assert (tmp_path / "history.csv").read_text().splitlines()[
-        0
-    ] == "epoch,d_fake,d_real,discriminator_loss,generator_loss"
+    heads = (tmp_path / "history.csv").read_text().splitlines()[0].split(",")
+    assert heads[:5] == ["epoch", "d_fake", "d_real", "discriminator_loss", "generator_loss"]
+
+
+def test_regularisers_of_the_networks_count():
+    def norm(regulariser):
+        runtime.set_seed(0)
+        critic = keras.Sequential([keras.Input((2,)), layers.Dense(8, kernel_regularizer=regulariser), layers.Dense(1)])
+        gan = training.GAN(keras.Sequential([keras.Input((2,)), layers.Dense(2)]), critic)
+        gan.compile(discriminator_optimizer=keras.optimizers.SGD(0.1), jit_compile=False)
+        gan.fit(np.zeros((8, 2), "float32"), batch_size=8, steps_per_epoch=5, verbose=0)
+        return np.linalg.norm(critic.layers[0].kernel.numpy())
+
+    assert norm(keras.regularizers.L2(1.0)) < 0.5 * norm(None)
+
+
+def test_xla_is_chosen_anew_for_each_fit():
+    gan, many = small_gan(), np.tile(IMAGES, (7, 1, 1, 1))
+    chosen = []
+    for batch_size in (32, 256, 32):
+        gan.fit(many, batch_size=batch_size, steps_per_epoch=1, verbose=0)
+        chosen.append((gan.jit_compile, gan._traced[1]))
+    assert chosen == [(True, True), (False, False), (True, True)]
 
 
 def test_a_terminal_shows_one_line_that_renews_itself(capsys, monkeypatch):

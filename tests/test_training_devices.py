@@ -82,6 +82,23 @@ def assert_equal_runs(found, single):
     assert np.allclose(found["weights"], single["weights"], atol=1e-3)
 
 
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_each_replica_of_each_worker_takes_its_slice_of_each_batch(workers):
+    from gan_utils.runtime import tf
+    from gan_utils.training import adversarial
+
+    plan = tf.data.Dataset.range(3).map(lambda step: {"index": 100 * step + tf.range(8, dtype=tf.int64)})
+    local = 4 // workers
+    taken = []
+    for worker in range(workers):
+        context = tf.distribute.InputContext(workers, worker, 4)
+        part = list(adversarial._part_of_worker(plan, context).as_numpy_iterator())
+        taken.append([[part[step * local + i]["index"].tolist() for i in range(local)] for step in range(3)])
+    for step in range(3):
+        rows = [row for worker in taken for replica in worker[step] for row in replica]
+        assert rows == list(range(100 * step, 100 * step + 8))
+
+
 def test_two_devices_take_the_steps_of_one(tmp_path, single):
     out = tmp_path / "out.json"
     assert_equal_runs(result(start(out, ["CPU:0", "CPU:1"]), out), single)

@@ -100,10 +100,23 @@ def test_live_it_can_stop_a_run_that_is_lost():
     assert watcher.findings[0].rule == "not finite" and len(history["d_real"]) < 50
 
 
+def test_between_measurements_the_last_one_is_repeated(tmp_path):
+    gan = training.GAN(toy.generator(), toy.discriminator())
+    gan.compile(jit_compile=False)
+    file = callbacks.HistoryFile(tmp_path / "history.csv")
+    watcher = doctor.Doctor(every=3)
+    gan.fit(points(), batch_size=32, steps_per_epoch=2, epochs=5, verbose=0, callbacks=[watcher, file])
+    values = file.columns["diversity"]
+    assert len(values) == 5 and values[0] == values[2] != values[3] == values[4]
+    assert len(watcher.history["d_real"]) == 5
+
+
 def test_measuring_changes_nothing():
     def run(*watchers):
         runtime.set_seed(0)
-        gan = training.GAN(toy.generator(), toy.discriminator(), instance_noise=0.1)
+        gan = training.GAN(toy.generator(), toy.discriminator(), instance_noise=0.1, replay=training.Replay(8))
+        look = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: gan.gradient_norm("discriminator"))
+        watchers = [*watchers, look] if watchers else []
         gan.compile(jit_compile=False)
         gan.fit(
             np.ones((40, 2), "float32"), batch_size=8, steps_per_epoch=2, epochs=3, verbose=0, callbacks=[*watchers]

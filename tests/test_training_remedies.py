@@ -64,7 +64,7 @@ def test_the_average_is_its_recursion_and_holds_the_statistics():
         decay = min(0.8, (1 + step) / (10 + step))
         new = again.generator.get_weights()
         expected = [decay * e + (1 - decay) * w for e, w in zip(expected, new, strict=True)]
-    averages = [v.numpy() for v in gan._averages["generator"]]
+    averages = [v.numpy() for _, v in gan._averages["generator"]]
     for array in expected:
         assert any(a.shape == array.shape and np.allclose(a, array, atol=1e-6) for a in averages)
     assert len(averages) == len(expected) == 8  # of BatchNorm's four, two are statistics
@@ -74,7 +74,7 @@ def test_generate_uses_the_average():
     runtime.set_seed(0)
     gan = training.GAN(normalised(2, 2), toy.discriminator(), ema=0.9)
     before = gan.generate(5)
-    for average in gan._averages["generator"]:
+    for _, average in gan._averages["generator"]:
         average.assign(tf.zeros_like(average))
     assert np.allclose(gan.generate(5), 0.0) and not np.allclose(before, 0.0)
     assert not np.allclose(gan.generator(np.ones((5, 2), "float32")), 0.0), "the network itself has not changed"

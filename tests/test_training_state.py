@@ -1,5 +1,6 @@
 """Saving, loading, resuming: to the bit, and refusing what cannot be trusted."""
 
+import contextlib
 import json
 import os
 import signal
@@ -286,6 +287,75 @@ def test_killed_and_started_again_ends_in_the_same_bits(tmp_path, how):
     with np.load(tmp_path / "final.npz") as found:
         assert all(np.array_equal(found[f"arr_{i}"], value) for i, value in enumerate(everything(whole)))
     assert not list(tmp_path.glob(".writing-*"))
+
+
+def test_the_same_call_goes_on_in_the_same_process_too(tmp_path):
+    whole, gan = full_gan(), full_gan()
+    history, bomb = fit(whole), keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: 1 / (epoch - 2))
+    with pytest.raises(ZeroDivisionError):
+        fit(gan, callbacks=[callbacks.Resume(tmp_path, every_seconds=0), bomb])
+    assert fit(gan, callbacks=[callbacks.Resume(tmp_path, every_seconds=0)]) == history and same(whole, gan)
+    with pytest.raises(ValueError, match="own folder"):  # finished: a second fit is another run
+        fit(gan, callbacks=[callbacks.Resume(tmp_path)])
+
+
+def test_a_run_that_stopped_early_is_not_trained_again(tmp_path):
+    def stopping():
+        return keras.callbacks.EarlyStopping("step_", mode="min", patience=1, restore_best_weights=True)
+
+    def watch():
+        count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(step_=float(epoch)))
+        return [count, stopping(), callbacks.Resume(tmp_path, every_seconds=0)]
+
+    first, again = full_gan(), full_gan()
+    history = fit(first, 9, callbacks=watch())
+    assert len(history["step_"]) == 2
+    assert fit(again, 9, callbacks=watch()) == history and same(first, again), "with the best weights restored"
+
+
+class Shift(training.Adversarial):
+    """A game of two players that does not say how it is made."""
+
+    def __init__(self, left, right):
+        super().__init__([training.Player("left", [left]), training.Player("right", [right])])
+
+    def losses(self, player, batch, noise):
+        return {"square": tf.reduce_mean(tf.square(player.networks[0](batch["real"], training=True) - 1.0))}
+
+
+def test_a_family_without_get_config_resumes_too(tmp_path):
+    def run(epochs, *resume):
+        runtime.set_seed(0)
+        gan = Shift(toy.discriminator(), toy.discriminator())
+        gan.compile(jit_compile=False)
+        gan.fit(POINTS, batch_size=10, steps_per_epoch=2, epochs=epochs, verbose=0, callbacks=list(resume))
+        return gan
+
+    whole = run(4)
+    run(2, callbacks.Resume(tmp_path))
+    assert same(whole, run(4, callbacks.Resume(tmp_path)))
+    with pytest.raises(ValueError, match="has no get_config"):
+        Shift.load(callbacks.Resume(tmp_path).files[0])
+
+
+def test_a_callback_that_is_missing_or_moved_is_noticed(tmp_path):
+    grid, file = callbacks.SampleGrid(2), callbacks.HistoryFile(tmp_path / "h.csv")
+    fit(full_gan(), 2, callbacks=[grid, file, callbacks.Resume(tmp_path / "run")])
+    moved = callbacks.HistoryFile(tmp_path / "h.csv")
+    with pytest.warns(UserWarning, match="had a SampleGrid, this call has none"):
+        fit(full_gan(), 3, callbacks=[callbacks.Progress(1), moved, callbacks.Resume(tmp_path / "run")])
+    assert moved.columns["step"] == [5, 10, 15]
+
+
+def test_every_kind_of_damage_is_a_value_error(tmp_path):
+    path, random = tmp_path / "a.keras", np.random.default_rng(0)
+    full_gan().save(path)
+    whole = path.read_bytes()
+    for place in random.integers(len(whole) - 4000, len(whole), 200):
+        for mask in (1, 128, 255):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
+            with contextlib.suppress(ValueError):
+                checkpoint.header(path)
 
 
 def test_an_interrupt_between_two_epochs_is_saved(tmp_path):

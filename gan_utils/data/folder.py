@@ -40,7 +40,7 @@ class Folder(Source):
     pixels is found here, by name. A file that turns out broken in its pixels only is reported when it is read.
 
     Args:
-        path: looked through with its subfolders, in the order of names; hidden files are left out.
+        path: looked through with its subfolders, in the order of names; hidden files and folders are left out.
         size: (height, width) of the samples in pixels.
         channels: 1 (grey) or 3 (colour; transparency is laid on white).
         resize: ``"crop"`` keeps proportions and cuts the longer side, ``"pad"`` keeps all and fills with black,
@@ -88,7 +88,8 @@ class Folder(Source):
         self.files: list[Path] = []
         self.refused: dict[Path, str] = {}
         for file in sorted(self.path.rglob("*")):
-            if file.suffix.lower() in _SUFFIXES and not file.name.startswith("."):
+            hidden = any(part.startswith(".") for part in file.relative_to(self.path).parts)
+            if file.suffix.lower() in _SUFFIXES and not hidden:
                 self._look_at(file)
         if self.refused:
             warnings.warn(f"{self.path}: left out {self._listed()}.", stacklevel=2)
@@ -112,7 +113,8 @@ class Folder(Source):
 
     def fingerprint(self) -> str:
         """Return a digest of the files' names and sizes and of how they are read."""
-        told = repr((self.size, self.channels, self.resize, [(f.name, f.stat().st_size) for f in self.files]))
+        files = [(file.relative_to(self.path).as_posix(), file.stat().st_size) for file in self.files]
+        told = repr((self.size, self.channels, self.resize, files))
         return hashlib.sha256(told.encode()).hexdigest()
 
     def _look_at(self, file: Path) -> None:
@@ -143,6 +145,10 @@ class Folder(Source):
     def _pixels(self, file: Path) -> np.ndarray:
         with Image.open(file) as opened:
             image = ImageOps.exif_transpose(opened)
+            if image.mode == "F":
+                raise ValueError("its pixels are floating-point numbers of unknown range")
+            if image.mode.startswith("I"):  # 16 bits a pixel
+                image = Image.fromarray((np.asarray(image, np.float32) / 257.0).round().clip(0, 255).astype(np.uint8))
             if image.has_transparency_data:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -107,7 +107,11 @@ class Adversarial(keras.Model):
         same = tf.VariableAggregation.ONLY_FIRST_REPLICA
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=same)
         self._averages = {
-            player.name: [tf.Variable(v.numpy(), trainable=False, aggregation=same) for v in _averaged(player)]
+            player.name: [
+                (v, tf.Variable(v.numpy(), trainable=False, aggregation=same))
+                for v in player.variables + player.statistics
+                if "float" in v.dtype
+            ]
             for player in self.players
             if player.ema
         }
@@ -124,7 +128,8 @@ class Adversarial(keras.Model):
             noise: what `sample_noise` drew for this move.
 
         Returns:
-            A dict from a loss's name to a scalar, a mean over the batch.
+            A dict from a loss's name to a scalar, a mean over the batch. The regularisers of the player's weights are
+            added to them.
         """
         raise NotImplementedError(f"{type(self).__name__} must define losses(player, batch, noise).")
 
@@ -178,9 +183,10 @@ class Adversarial(keras.Model):
             optimizer.build(player.variables)
             player.optimizer = optimizer
         self._chooses_xla = jit_compile is None and not runtime.has_accelerator()
+        layers = [layer for network in self.networks for layer in network._flatten_layers()]
+        self._xla_suits = self._replicas == 1 and not run_eagerly and not any(map(_is_convolution, layers))
         if self._chooses_xla:
-            layers = [layer for network in self.networks for layer in network._flatten_layers()]
-            jit_compile = self._replicas == 1 and not any(_is_convolution(layer) for layer in layers)
+            jit_compile = self._xla_suits
         super().compile(
             optimizer=None,
             jit_compile="auto" if jit_compile is None else jit_compile and not run_eagerly,
@@ -218,10 +224,12 @@ class Adversarial(keras.Model):
         values = [variable.value for variable in variables]
         turn = self._turn
         turn.reported, turn.number = {}, self._step * player.steps + repeat
-        # the scope holds back what layers assign to themselves in the forward pass
-        with tf.GradientTape(watch_accessed_variables=False) as tape, keras.StatelessScope() as scope:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
-            total = sum(self.losses(player, batch, noise).values())
+            with keras.StatelessScope() as scope:  # holds back what layers assign to themselves
+                own = list(self.losses(player, batch, noise).values())
+            regularisers = [tf.cast(loss, own[0].dtype) for network in player.networks for loss in network.losses]
+            total = sum(own + regularisers)
             scaled = optimizer.scale_loss(total) / self._replicas  # type: ignore[union-attr]
         optimizer.apply(tape.gradient(scaled, values), variables)  # type: ignore[union-attr]
         for variable in [*player.statistics, *self._random_states]:
@@ -230,7 +238,7 @@ class Adversarial(keras.Model):
         if player.ema:
             updates = tf.cast(turn.number, tf.float32)
             decay = tf.minimum(player.ema, (1.0 + updates) / (10.0 + updates))
-            for average, variable in zip(self._averages[player.name], _averaged(player), strict=True):
+            for variable, average in self._averages[player.name]:
                 average.assign(average + tf.cast(1.0 - decay, average.dtype) * (variable.value - average))
         return {f"{player.name}_loss": total, **turn.reported}
 
@@ -240,14 +248,24 @@ class Adversarial(keras.Model):
         Needs a ``fit`` before, whose first samples it uses.
         """
         mover = next(p for p in self.players if p.name == player)
-        batch = {name: tf.constant(values) for name, values in self.probe.items()}
+        count = len(self.probe["real"]) // self._unit * self._unit
+        batch = {name: tf.constant(values[:count]) for name, values in self.probe.items()}
         noise = self.sample_noise(len(batch["real"]), tf.constant([self.seed, -1], tf.int64))
         values = [variable.value for variable in mover.variables]
-        self._turn.number = tf.constant(0, tf.int64)
-        with tf.GradientTape(watch_accessed_variables=False) as tape, keras.StatelessScope():
-            tape.watch(values)
-            total = sum(self.losses(mover, batch, noise).values())
-        return float(tf.linalg.global_norm(tape.gradient(total, values)))
+        scale = mover.optimizer.scale_loss  # type: ignore[union-attr]
+        self._turn.number, self._turn.only_looking = tf.constant(0, tf.int64), True
+        try:
+            with tf.GradientTape(watch_accessed_variables=False) as tape, keras.StatelessScope():
+                tape.watch(values)
+                total = scale(sum(self.losses(mover, batch, noise).values()))
+        finally:
+            self._turn.only_looking = False
+        return float(tf.linalg.global_norm(tape.gradient(total, values)) / tf.cast(scale(tf.constant(1.0)), tf.float32))
+
+    @property
+    def _unit(self) -> int:
+        """The number of samples that must stay together in a batch."""
+        return 1
 
     @property
     def _random_states(self) -> list[keras.Variable]:
@@ -257,13 +275,8 @@ class Adversarial(keras.Model):
     @contextlib.contextmanager
     def _averaged_weights(self) -> Any:
         # inside, networks of players with an average use the average
-        pairs = [
-            (variable, average)
-            for player in self.players
-            if player.ema
-            for variable, average in zip(_averaged(player), self._averages[player.name], strict=True)
-        ]
-        with keras.StatelessScope([(v, tf.convert_to_tensor(a)) for v, a in pairs]):
+        pairs = [pair for found in self._averages.values() for pair in found]
+        with keras.StatelessScope([(variable, tf.convert_to_tensor(average)) for variable, average in pairs]):
             yield
 
     # fit
@@ -302,30 +315,32 @@ class Adversarial(keras.Model):
         given = list(callbacks or [])
         resume = next((c for c in given if isinstance(c, Resume)), None)
         if isinstance(x, tf.data.Dataset):
-            x, batch_size, count = self._batches(x, batch_size)
+            x, first_batch, count = _named_batches(x)
+            batch_size = batch_size or len(first_batch["real"])
+            self.check_data(first_batch)
+        elif isinstance(x, Source):
+            first_batch, count = x.read(np.arange(min(_PROBE, len(x)))), len(x)
+            self.check_data(first_batch)
         else:
-            batch_size = batch_size or 64
-            if not isinstance(x, Source):
-                x = {name: np.asarray(a) for name, a in (x.items() if isinstance(x, Mapping) else [("real", x)])}
-                self.check_data(x, batch_size)
-                self.probe = {name: array[:_PROBE] for name, array in x.items()}
-            count = len(x) if isinstance(x, Source) else len(x["real"])
-            if isinstance(x, Source):
-                self._check_batch_size(batch_size, count)
-                self.probe = x.read(np.arange(min(_PROBE, count)))
-                self.check_data(self.probe, 1)
+            x = {name: np.asarray(a) for name, a in (x.items() if isinstance(x, Mapping) else [("real", x)])}
+            self.check_data(x)
+            first_batch, count = x, len(x["real"])
+        batch_size = batch_size or 64
+        self.check_batch_size(batch_size, batch_size if isinstance(x, tf.data.Dataset) or count is None else count)
+        self.probe = {name: values[:_PROBE] for name, values in first_batch.items()}
         if steps_per_epoch is None and count is None:
             raise ValueError("the dataset does not know its length; give fit(steps_per_epoch=...).")
         steps = max(1, (count or 0) // (batch_size * self._draws)) if steps_per_epoch is None else steps_per_epoch
         if min(steps, epochs) < 1:
             raise ValueError(f"steps_per_epoch is {steps} and epochs {epochs}; expected 1 or more of each.")
-        if self._chooses_xla and self.jit_compile and batch_size >= _LARGE_BATCH:
-            self.jit_compile = False
+        if self._chooses_xla:
+            self.jit_compile = self._xla_suits and batch_size < _LARGE_BATCH
         first = 0
         if resume:
             given = [c for c in given if c is not resume] + [resume]  # it keeps what the others have after an epoch
             run = {"batch_size": batch_size, "steps_per_epoch": steps, "data": checkpoint.fingerprint(x)}
             first = min(resume.restore(self, given, run), epochs)
+            self._check_workers()
         self.batch_size = batch_size
         self._trace(x, steps)
         dataset = self._distribute(lambda: self._plan(x, count, batch_size))
@@ -349,7 +364,7 @@ class Adversarial(keras.Model):
         # callbacks see a group of steps at its end, so a group divides an epoch
         group = max(d for d in range(1, min(steps, 50 if self.jit_compile is True else 10) + 1) if steps % d == 0)
         arrays = x if isinstance(x, dict) else {}
-        traced = group, {name: (array.shape, array.dtype) for name, array in arrays.items()}
+        traced = group, self.jit_compile, {name: (array.shape, array.dtype) for name, array in arrays.items()}
         if self.train_function and traced == self._traced:
             for name, array in arrays.items():
                 if not _holds(self._arrays[name], array):
@@ -360,8 +375,8 @@ class Adversarial(keras.Model):
         self._traced, self.steps_per_execution = traced, group
         self.make_train_function(force=True)  # the arrays are captured when the step is traced
 
-    def check_data(self, arrays: Mapping[str, np.ndarray], batch_size: int) -> None:
-        """Raise a ValueError unless the arrays can be trained on with this batch size."""
+    def check_data(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Raise a ValueError unless these samples can be trained on."""
         if "real" not in arrays:
             raise ValueError(f"data have the keys {sorted(arrays)}; expected the real samples under 'real'.")
         real = arrays["real"]
@@ -369,14 +384,14 @@ class Adversarial(keras.Model):
             raise ValueError(f"arrays have lengths { {n: len(a) for n, a in arrays.items()} }; expected one length.")
         if real.dtype != np.float32:
             raise ValueError(f"samples have dtype {real.dtype}; expected float32. Convert with x.astype('float32').")
-        self._check_batch_size(batch_size, len(real))
         low, high = float(real.min()), float(real.max())
         if not np.isfinite([low, high]).all():
             raise ValueError("samples hold NaN or infinity; expected finite values. Find them with np.isfinite(x).")
         if real.ndim == 4 and (low < -1.0 or high > 1.0):
             raise ValueError(f"images lie in [{low:g}, {high:g}]; expected [-1, 1]. For 0..255 use x / 127.5 - 1.")
 
-    def _check_batch_size(self, batch_size: int, count: int) -> None:
+    def check_batch_size(self, batch_size: int, count: int) -> None:
+        """Raise a ValueError unless batches of this size can be drawn from `count` samples and split over devices."""
         if not 1 <= batch_size <= count:
             raise ValueError(f"batch_size is {batch_size} with {count} samples; expected 1 to {count}.")
         if batch_size % self._replicas:
@@ -437,37 +452,21 @@ class Adversarial(keras.Model):
         noise = tf.data.Dataset.counter(start=self.step).map(lambda step: self._noise(step, batch_size))
         return self._from(tf.data.Dataset.zip({"batch": batches, "noise": noise}), 8)
 
-    def _batches(self, dataset: tf.data.Dataset, batch_size: int | None) -> tuple[tf.data.Dataset, int, int | None]:
-        def named(*element: Any) -> dict[str, tf.Tensor]:
-            if len(element) == 1 and isinstance(element[0], Mapping):
-                return dict(element[0])
-            return dict(zip(("real", "label"), element, strict=False))
-
-        dataset = dataset.map(named)
-        first = next(iter(dataset.take(1).as_numpy_iterator()), None)
-        if first is None or "real" not in first or not np.ndim(first["real"]):
-            raise ValueError(f"the dataset's first element is {first}; expected a batch of real samples.")
-        own = len(first["real"])
-        self.check_data(first, min(own, batch_size or own) if self._replicas == 1 else batch_size or own)
-        self.probe = {name: array[:_PROBE] for name, array in first.items()}
-        batches = int(dataset.cardinality())
-        return dataset, batch_size or own, batches * own if batches >= 0 else None
-
     def _distribute(self, make: Any) -> Any:
         strategy = self.distribute_strategy
         if not runtime.is_multi_worker(strategy):
             return make()
 
-        def local(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            # every worker plans the whole batch and keeps its part of it
-            def part(values: tf.Tensor) -> tf.Tensor:
-                size = context.get_per_replica_batch_size(values.shape[0])
-                start = context.input_pipeline_id * size
-                return values[start : start + size]
+        return strategy.distribute_datasets_from_function(lambda context: _part_of_worker(make(), context))
 
-            return make().map(lambda element: tf.nest.map_structure(part, element))
-
-        return strategy.distribute_datasets_from_function(local)
+    def _check_workers(self) -> None:
+        strategy = self.distribute_strategy
+        if runtime.is_multi_worker(strategy):
+            steps = strategy.reduce("SUM", strategy.run(lambda: tf.identity(self._step)), axis=None)
+            if int(steps) != self.step * self._replicas:
+                raise ValueError(
+                    f"this worker resumes at step {self.step}, others elsewhere; they must share the folder."
+                )
 
     # state
 
@@ -527,7 +526,7 @@ class Adversarial(keras.Model):
         for player in self.players:
             if player.optimizer is not None:
                 found |= {f"{player.name}_optimizer_{i}": v for i, v in enumerate(player.optimizer.variables)}
-            found |= {f"{player.name}_average_{i}": v for i, v in enumerate(self._averages.get(player.name, []))}
+            found |= {f"{player.name}_average_{i}": v for i, (_, v) in enumerate(self._averages.get(player.name, []))}
         found |= {f"random_{i}": v for i, v in enumerate(self._random_states)}
         return found
 
@@ -560,7 +559,39 @@ class _Turn(threading.local):
 
     def __init__(self) -> None:
         self.number: Any = 0
+        self.only_looking = False
         self.reported: dict[str, Any] = {}
+
+
+def _part_of_worker(plan: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """Return what one worker's replicas take: of each global batch as many slices, in turn, as it has replicas."""
+    local = context.num_replicas_in_sync // context.num_input_pipelines
+
+    def slices(element: Any) -> tf.data.Dataset:
+        def own(values: tf.Tensor) -> tf.Tensor:
+            size = values.shape[0] // context.num_replicas_in_sync
+            start = context.input_pipeline_id * local * size
+            return tf.reshape(values[start : start + local * size], (local, size, *values.shape[1:]))
+
+        return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(own, element))
+
+    return plan.flat_map(slices)
+
+
+def _named_batches(dataset: tf.data.Dataset) -> tuple[tf.data.Dataset, dict[str, np.ndarray], int | None]:
+    """Return a dataset of dicts, its first batch, and its number of samples where it knows it."""
+
+    def named(*element: Any) -> dict[str, tf.Tensor]:
+        if len(element) == 1 and isinstance(element[0], Mapping):
+            return dict(element[0])
+        return dict(zip(("real", "label"), element, strict=False))
+
+    dataset = dataset.map(named)
+    first = next(iter(dataset.take(1).as_numpy_iterator()), None)
+    if first is None or "real" not in first or not np.ndim(first["real"]):
+        raise ValueError(f"the dataset's first element is {first}; expected a batch of real samples.")
+    batches = int(dataset.cardinality())
+    return dataset, first, batches * len(first["real"]) if batches >= 0 else None
 
 
 def _at(noise: Any, play: int) -> Any:
@@ -592,10 +623,6 @@ def _holds(variable: tf.Variable, array: np.ndarray) -> bool:
         return False
     held = np.frombuffer(memoryview(variable.value()), array.dtype).reshape(array.shape)
     return all(np.array_equal(held[block], array[block]) for block in _blocks(array))
-
-
-def _averaged(player: Player) -> list[keras.Variable]:
-    return [v for v in player.variables + player.statistics if "float" in v.dtype]
 
 
 def _is_convolution(layer: keras.layers.Layer) -> bool:

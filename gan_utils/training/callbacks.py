@@ -4,7 +4,6 @@ import contextlib
 import csv
 import io
 import json
-import os
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_utils import runtime
 from gan_utils.runtime import keras
 from gan_utils.training import checkpoint
 
@@ -193,10 +193,9 @@ class HistoryFile(keras.callbacks.Callback):
             writer.writerow(self.columns)
             writer.writerows(zip(*self.columns.values(), strict=True))
             text = written.getvalue()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".writing-{self.path.name}")
-        temporary.write_text(text)
-        os.replace(temporary, self.path)
+        if runtime.is_chief():
+            with checkpoint.whole(self.path) as temporary:
+                temporary.write_text(text)
 
     def get_state(self) -> dict[str, Any]:
         """Return what a resumed run needs."""
@@ -223,7 +222,7 @@ class Resume(keras.callbacks.Callback):
     and Keras's ``EarlyStopping`` and ``ModelCheckpoint`` go on where they were.
 
     Args:
-        folder: of this one run; another ``fit`` needs another folder.
+        folder: of this one run; another ``fit`` needs another folder. Several workers must share it.
         every_seconds: least time between two files; 0 saves after each epoch.
         force: go on under other flags (versions, oneDNN, XLA, precision, devices), where results will differ.
 
@@ -257,15 +256,17 @@ class Resume(keras.callbacks.Callback):
         self._others = [callback for callback in callbacks if callback is not self]
         self._run = {**run, "start": model.step, "seed": model.seed}
         self._history: dict[str, list[float]] = {}
-        self._done, self._state, self._saved_at = 0, None, time.monotonic()
-        if _is_chief():
+        self._done, self._state, self._saved_at, self._trained = 0, None, time.monotonic(), False
+        if runtime.is_chief():
             checkpoint.remove_unfinished(self.folder)
         path = self._newest_good()
         if path is None:
             return 0
         found = checkpoint.header(path)
-        expected = {**self._run, "data": run["data"]}
-        odd = checkpoint.differences({name: found["run"].get(name) for name in expected}, expected)
+        stored = found["run"]
+        if stored.get("start", -1) <= model.step <= found["step"] and not stored.get("finished"):
+            self._run["start"] = stored["start"]  # the same call again, on the model that was interrupted
+        odd = checkpoint.differences({name: stored.get(name) for name in self._run}, self._run)
         if odd:
             raise ValueError(f"{path} is of another run: {odd}. Give each call of fit its own folder.")
         odd = checkpoint.differences(found["flags"], checkpoint.flags(model))
@@ -277,8 +278,8 @@ class Resume(keras.callbacks.Callback):
         model.load_weights(path)
         self._state = checkpoint.callbacks(path)
         self._history = {name: list(values) for name, values in self._state["history"].items()}
-        self._done = found["run"]["epochs_done"]
-        return self._done
+        self._done = stored["epochs_done"]
+        return sys.maxsize if stored.get("stopped") else self._done
 
     def _newest_good(self) -> Path | None:
         files = self.files
@@ -309,7 +310,9 @@ class Resume(keras.callbacks.Callback):
         try:
             yield
         except KeyboardInterrupt:
-            if self._done_by_step() > self._done:  # another callback stopped the run between two epochs
+            if not self._interrupted and self._done_by_step() > self._done:
+                # another callback ended the run between two epochs; what comes after it has not seen the epoch
+                self._remember(self.model.get_metrics_result())
                 self._done = self._done_by_step()
                 self._save()
             raise
@@ -326,9 +329,8 @@ class Resume(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save when it is time."""
-        for name, value in (logs or {}).items():
-            self._history.setdefault(name, []).append(float(value))
-        self._done = epoch + 1
+        self._remember(logs or {})
+        self._done, self._trained = epoch + 1, True
         if self._interrupted or time.monotonic() - self._saved_at >= self.every_seconds:
             self._save()
         if self._interrupted:
@@ -337,14 +339,27 @@ class Resume(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Save the end of the run."""
         self._hand_back()
-        if not self.files or self._step_of(self.files[0]) != self.model.step:
-            self._save()
+        if self._trained:  # again, even at the same step: other callbacks may have restored their best weights
+            self._save(finished=True, stopped=self._done < self.params["epochs"])
+
+    def _remember(self, logs: Mapping[str, Any]) -> None:
+        for name, value in logs.items():
+            self._history.setdefault(name, []).append(float(value))
 
     def _hand_back(self) -> None:
         if self._state is None:
             return
-        for callback, (kind, state) in zip(self._others, self._state["callbacks"], strict=False):
-            if kind != type(callback).__name__ or not state:
+        waiting = list(self._others)
+        for kind, state in self._state["callbacks"]:
+            callback = next((c for c in waiting if type(c).__name__ == kind), None)
+            if callback is None:
+                if state:
+                    warnings.warn(
+                        f"the resumed run had a {kind}, this call has none more; its state is lost.", stacklevel=2
+                    )
+                continue
+            waiting.remove(callback)
+            if not state:
                 continue
             if hasattr(callback, "set_state"):
                 callback.set_state(state)
@@ -355,20 +370,16 @@ class Resume(keras.callbacks.Callback):
         history.epoch = list(range(self._done))
         self._state = None
 
-    def _save(self) -> None:
+    def _save(self, **flags: bool) -> None:
         self._saved_at = time.monotonic()
-        if not _is_chief():
+        if not runtime.is_chief():
             return
         remembered = [(type(callback).__name__, _state(callback)) for callback in self._others]
-        run = {**self._run, "epochs_done": self._done}
+        run = {**self._run, "epochs_done": self._done, **flags}
         path = self.folder / f"step-{self.model.step:010d}.keras"
         checkpoint.write(self.model, path, run=run, callbacks={"callbacks": remembered, "history": self._history})
         for old in self.files[2:]:
             old.unlink(missing_ok=True)
-
-    @staticmethod
-    def _step_of(path: Path) -> int:
-        return int(path.stem.removeprefix("step-"))
 
 
 def _state(callback: keras.callbacks.Callback) -> Any:
@@ -376,11 +387,6 @@ def _state(callback: keras.callbacks.Callback) -> Any:
         return callback.get_state()
     names = next((names for kind, names in _KERAS_STATES.items() if isinstance(callback, kind)), ())
     return {name: getattr(callback, name) for name in names}
-
-
-def _is_chief() -> bool:
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-    return task.get("type", "chief") == "chief" or not task.get("index", 0)
 
 
 def _in_notebook() -> bool:

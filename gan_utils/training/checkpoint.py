@@ -5,12 +5,14 @@
 and renamed, so a name never holds half a file. Nothing is unpickled.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
+import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +56,8 @@ def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callb
         run: numbers of the ``fit`` it belongs to.
         callbacks: what the callbacks remember: nested dicts and lists of numbers, texts and arrays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
-    try:
-        keras.saving.save_model(model, temporary)
+    with whole(path) as temporary:
+        _write_keras(model, temporary)
         arrays: dict[str, np.ndarray] = {}
         remembered = _pack(callbacks, arrays)
         header = {"format": FORMAT, "step": model.step, "seed": model.seed, "flags": flags(model), "run": run or {}}
@@ -67,6 +67,15 @@ def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callb
             for name, array in arrays.items():
                 with archive.open(name, "w") as member:
                     np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give another name to write under; at the end the file is synced and takes its own name, or is gone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}-{path.name}")
+    try:
+        yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -76,6 +85,21 @@ def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callb
             os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_keras(model: Any, path: Path) -> None:
+    try:
+        model.get_config()
+    except NotImplementedError:  # a family that does not say how it is made: its weights and state are enough to resume
+        weights = path.with_suffix(".weights.h5")
+        try:
+            keras.saving.save_weights(model, weights)
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.write(weights, "model.weights.h5")
+        finally:
+            weights.unlink(missing_ok=True)
+    else:
+        keras.saving.save_model(model, path)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -96,13 +120,13 @@ def header(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-            if damaged:
-                raise ValueError(f"{path} is damaged in {damaged} (its checksum does not hold); use an earlier file.")
-            if _HEADER not in archive.namelist():
-                raise ValueError(f"{path} was not written by gan_utils ({_HEADER} is missing); expected a saved model.")
-            found = json.loads(archive.read(_HEADER))
-    except (zipfile.BadZipFile, EOFError, OSError, json.JSONDecodeError) as error:
+            found = json.loads(archive.read(_HEADER)) if not damaged and _HEADER in archive.namelist() else None
+    except Exception as error:  # a damaged archive makes zipfile raise many kinds
         raise ValueError(f"{path} is truncated or no saved model ({error}); use an earlier file.") from error
+    if damaged:
+        raise ValueError(f"{path} is damaged in {damaged} (its checksum does not hold); use an earlier file.")
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} was not written by gan_utils ({_HEADER} is missing); expected a saved model.")
     if found.get("format") != FORMAT:
         raise ValueError(
             f"{path} has format {found.get('format')}, this version of gan_utils reads {FORMAT}; "
@@ -130,13 +154,18 @@ def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
 def read(cls: type, path: Path, networks: Mapping[str, keras.Model]) -> Any:
     """Make the model of a file; see `Adversarial.load`."""
     header(path)
+    with zipfile.ZipFile(path) as archive:
+        if "config.json" not in archive.namelist():
+            raise ValueError(
+                f"{path} holds weights and state only, since its class has no get_config; make the model and use "
+                "load_weights, or give the class get_config and from_config."
+            )
+        config = json.loads(archive.read("config.json"))
     if not networks:
         model = keras.saving.load_model(path, safe_mode=True)
         if not isinstance(model, cls):
             raise ValueError(f"{path} holds a {type(model).__name__}; expected a {cls.__name__}.")
         return model
-    with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read("config.json"))
     unknown = set(networks) - set(config["config"])
     if unknown:
         raise ValueError(f"load got {', '.join(sorted(unknown))}; the file has {', '.join(sorted(config['config']))}.")

@@ -163,7 +163,7 @@ class Doctor(keras.callbacks.Callback):
 
     Args:
         n: samples it looks at.
-        every: epochs between two measurements.
+        every: epochs between two measurements; in between the last one is repeated.
         stop: whether to end the run at a finding.
 
     Attributes:
@@ -175,14 +175,17 @@ class Doctor(keras.callbacks.Callback):
         self.n, self.every, self.stop = n, every, stop
         self.findings: list[Finding] = []
         self.history: dict[str, list[float]] = {}
+        self.measured: dict[str, float] = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure and judge."""
-        if logs is None or epoch % self.every:
+        if logs is None:
             return
-        real, fake = self.model.probe["real"][: self.n], self.model.generate(self.n, seed=0)
-        logs["generator_gradient"] = self.model.gradient_norm("generator")
-        logs["diversity"] = _spread(fake) / max(_spread(real), 1e-12)
+        if epoch % self.every == 0 or not self.measured:
+            real, fake = self.model.probe["real"][: self.n], self.model.generate(self.n, seed=0)
+            self.measured["generator_gradient"] = self.model.gradient_norm("generator")
+            self.measured["diversity"] = _spread(fake) / max(_spread(real), 1e-12)
+        logs.update(self.measured)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))
         known = {finding.rule for finding in self.findings}
@@ -195,11 +198,16 @@ class Doctor(keras.callbacks.Callback):
 
     def get_state(self) -> dict[str, Any]:
         """Return what a resumed run needs."""
-        return {"history": self.history, "findings": [vars(finding) for finding in self.findings]}
+        return {
+            "history": self.history,
+            "measured": self.measured,
+            "findings": [vars(finding) for finding in self.findings],
+        }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take back what `get_state` returned."""
         self.history = {name: list(values) for name, values in state["history"].items()}
+        self.measured = dict(state["measured"])
         self.findings = [Finding(**finding) for finding in state["findings"]]
 
 

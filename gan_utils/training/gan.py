@@ -44,7 +44,7 @@ def unrolled_weights(
         learning_rate: eta.
 
     Reference:
-        Metz, Poole, Pfau and Sohl-Dickstein 2016, arXiv 1611.02163, equations 7 and 8 (there with a maximised f).
+        Metz, Poole, Pfau and Sohl-Dickstein 2016, arXiv 1611.02163, section 2.2 (there f is maximised).
     """
     values = [tf.convert_to_tensor(variable.value) for variable in variables]
     for _ in range(steps):
@@ -160,7 +160,7 @@ class GAN(Adversarial):
         loss, mine = self.adversarial_loss, [t for t in self.terms if t.player == player.name and t.weight]
         discriminates = player.name == "discriminator"
         generated = shown = self.make(noise, batch)
-        if discriminates and self.replay:
+        if discriminates and self.replay and not self._turn.only_looking:
             shown = self.replay(generated, noise["replay"])
         fake, real = self._seen(shown, noise, 0), None
         judge: _Judge = lambda samples: self.judge(samples, batch)  # noqa: E731
@@ -270,9 +270,9 @@ class GAN(Adversarial):
             parts = [self.generator(latents[i : i + batch_size], training=False) for i in range(0, n, batch_size)]
         return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
-    def check_data(self, arrays: Mapping[str, np.ndarray], batch_size: int) -> None:
+    def check_data(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raise a ValueError unless the samples have the generator's output shape; see `Adversarial.check_data`."""
-        super().check_data(arrays, batch_size)
+        super().check_data(arrays)
         came, expected = arrays["real"].shape[1:], self.sample_shape
         if came != expected:
             raise ValueError(
@@ -280,8 +280,13 @@ class GAN(Adversarial):
                 "the channel axis with x[..., None], or build the generator for this shape."
             )
 
-    def _check_batch_size(self, batch_size: int, count: int) -> None:
-        super()._check_batch_size(batch_size, count)
+    @property
+    def _unit(self) -> int:
+        return self.packing
+
+    def check_batch_size(self, batch_size: int, count: int) -> None:
+        """Raise a ValueError as `Adversarial.check_batch_size` does, or if packed samples would be split."""
+        super().check_batch_size(batch_size, count)
         if batch_size % (self.packing * self._replicas):
             raise ValueError(
                 f"batch_size is {batch_size} with packing {self.packing} on {self._replicas} devices; expected a "
