@@ -222,7 +222,8 @@ class Resume(keras.callbacks.Callback):
     and Keras's ``EarlyStopping`` and ``ModelCheckpoint`` go on where they were.
 
     Args:
-        folder: of this one run; another ``fit`` needs another folder. Several workers must share it.
+        folder: of this one run; another ``fit`` needs another folder. Several workers must share it. Called again on
+            the model that was interrupted, ``fit`` goes back to the last file.
         every_seconds: least time between two files; 0 saves after each epoch.
         force: go on under other flags (versions, oneDNN, XLA, precision, devices), where results will differ.
 
@@ -264,7 +265,7 @@ class Resume(keras.callbacks.Callback):
             return 0
         found = checkpoint.header(path)
         stored = found["run"]
-        if stored.get("start", -1) <= model.step <= found["step"] and not stored.get("finished"):
+        if stored.get("start", sys.maxsize) <= model.step and not stored.get("finished"):
             self._run["start"] = stored["start"]  # the same call again, on the model that was interrupted
         odd = checkpoint.differences({name: stored.get(name) for name in self._run}, self._run)
         if odd:
