@@ -74,7 +74,7 @@ class GAN(Adversarial):
         ema: decay of the generator's average, see `Player`; `generate` then uses the average.
         packing: samples the discriminator judges at once, joined along the last axis (PacGAN).
         instance_noise: standard deviation of Gaussian noise on all that the discriminator sees, or a Keras
-            learning-rate schedule that gives it for a step (Sønderby et al. 2016, arXiv 1610.04490, section 3).
+            learning-rate schedule that gives it for a step (Sønderby et al. 2016, arXiv 1610.04490).
         replay: a `Replay` buffer of generated samples.
         unrolled_steps: steps of the discriminator that the generator looks ahead (`unrolled_weights`).
         unrolled_learning_rate: of those steps.
