@@ -129,7 +129,7 @@ class Adversarial(keras.Model):
 
         Returns:
             A dict from a loss's name to a scalar, a mean over the batch. The regularisers of the player's weights are
-            added to them.
+            added to them; what layers give to ``add_loss`` in the forward pass is not.
         """
         raise NotImplementedError(f"{type(self).__name__} must define losses(player, batch, noise).")
 
