@@ -17,6 +17,8 @@ RESULTS = Path(__file__).parent / "results"
 
 def environment(*packages: str) -> dict[str, Any]:
     """Return date, hardware and versions, for a record."""
+    from gan_utils import runtime  # a process that measures another library must not import this one first
+
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
@@ -27,7 +29,7 @@ def environment(*packages: str) -> dict[str, Any]:
             "cpu": cpu,
             "cores": len(os.sched_getaffinity(0)),
             "avx512_vnni": "avx512_vnni" in flags,
-            "gpu": False,
+            "gpu": runtime.has_accelerator(),
         },
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
     }

@@ -277,10 +277,9 @@ class Process:
     """A contender in a process of its own."""
 
     def __init__(self, contender: str, case: str) -> None:
+        # without the variable, `plain`, which imports TensorFlow before gan_utils, gets the machine's own default
         environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
         environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-        if contender == "plain":  # what the machine's TensorFlow does if nobody asks
-            environment["TF_ENABLE_ONEDNN_OPTS"] = "1" if common.environment()["hardware"]["avx512_vnni"] else "0"
         command = [sys.executable, __file__, "--serve", contender, case]
         self.process = subprocess.Popen(
             command,

@@ -260,10 +260,9 @@ class Resume(keras.callbacks.Callback):
         self._done, self._state, self._saved_at, self._trained = 0, None, time.monotonic(), False
         if runtime.is_chief():
             checkpoint.remove_unfinished(self.folder)
-        path = self._newest_good()
+        path, found = self._newest_good()
         if path is None:
             return 0
-        found = checkpoint.header(path)
         stored = found["run"]
         if stored.get("start", sys.maxsize) <= model.step and not stored.get("finished"):
             self._run["start"] = stored["start"]  # the same call again, on the model that was interrupted
@@ -282,17 +281,17 @@ class Resume(keras.callbacks.Callback):
         self._done = stored["epochs_done"]
         return sys.maxsize if stored.get("stopped") else self._done
 
-    def _newest_good(self) -> Path | None:
+    def _newest_good(self) -> tuple[Path | None, dict[str, Any]]:
+        """Return the newest file that can be used and its header; checking reads all of it, so it is done once."""
         files = self.files
         for path in files:
             try:
-                checkpoint.header(path)
-                return path
+                return path, checkpoint.header(path)
             except ValueError as error:
                 warnings.warn(f"passed over: {error}", stacklevel=4)
         if files:
             raise ValueError(f"none of the {len(files)} files in {self.folder} can be used; remove them to begin anew.")
-        return None
+        return None, {}
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
