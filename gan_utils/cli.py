@@ -1,16 +1,38 @@
-"""The command ``gan-utils``. Its one command so far is ``doctor``: what went wrong in a run, from its history."""
+"""The command ``gan-utils``: score generated samples; name what went wrong in a run."""
 
 import argparse
 import csv
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 _EXAMPLES = """examples:
+  gan-utils score real.npy fake.npy --extractor identity
+  gan-utils score fashion_mnist:test runs/fashion.keras --metrics frechet,kid,precision,recall
   gan-utils doctor runs/a/history.json
-  gan-utils doctor history.csv --loss wasserstein
 """
+_SCORE_EXAMPLES = """what can be scored:
+  x.npy, x.npz    images (N, H, W[, C]), uint8 or float in [-1, 1]; or vectors (N, D) with --extractor identity
+  a folder        of images, with its subfolders
+  x.keras         a saved training.GAN or Keras generator, of which --n samples are drawn
+  fashion_mnist, fashion_mnist:test    the data set
+
+examples:
+  gan-utils score photos/ generated/ --extractor inception-v3-keras --cache ~/.cache/scores
+  gan-utils score fashion_mnist:test runs/fashion.keras --metrics frechet,inception_score,mode_score
+  gan-utils score fashion_mnist fake.npz --metrics memorisation --held-out fashion_mnist:test --extractor pixels
+  gan-utils score real.npy fake.npy --extractor identity --seed 0 --json
+
+Compare only figures with the same extractor, resize, n_real and n_fake.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"gan-utils: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,21 +42,84 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after the program's name; those of the process if not given.
 
     Returns:
-        The exit status: 0, 1 if the doctor found something, 2 for a file or an option that cannot be used.
+        The exit status: 0, 1 if the doctor found something, 2 for a file or an option that cannot be used, with one
+        line on standard error.
     """
-    parser = argparse.ArgumentParser(
-        prog="gan-utils", description=__doc__, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="gan-utils", description=__doc__, epilog=_EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(dest="command", required=True)
+    about = "score generated samples against real ones, with 95 %% intervals"
+    score = commands.add_parser("score", help=about, description=about, epilog=_SCORE_EXAMPLES, formatter_class=raw)
+    score.add_argument("real", help="real samples; for memorisation the training set")
+    score.add_argument("fake", help="generated samples")
+    score.add_argument(
+        "--metrics",
+        help="names with commas between, or all (default: frechet,kid,precision,recall,"
+        "density,coverage); the others: frechet_infinity, inception_score, mode_score, ndb, "
+        "sliced_wasserstein, memorisation",
+    )
+    score.add_argument(
+        "--extractor",
+        default="fashion_mnist",
+        help="fashion_mnist (default), inception-v3-keras, pixels, identity, or a Keras model's .keras file",
+    )
+    score.add_argument("--layer", help="the layer of a .keras extractor whose output is the features")
+    score.add_argument("--logits", help="the layer of a .keras extractor that gives class logits")
+    score.add_argument("--held-out", help="real samples that were not trained on, for memorisation")
+    score.add_argument(
+        "--n", type=int, help="samples drawn from a saved generator (default: as many as real, at most 10000)"
+    )
+    score.add_argument("--seed", type=int, default=0, help="of latents, subsets, splits and directions (default 0)")
+    score.add_argument("--cache", type=Path, help="a folder that keeps the features of the real samples")
+    score.add_argument("--no-intervals", action="store_true", help="values only, which is faster")
+    score.add_argument("--json", action="store_true", help="one line of JSON and nothing else on standard output")
     doctor = commands.add_parser("doctor", help="name what went wrong in a run, from its history file")
     doctor.add_argument("history", type=Path, help="a .json or .csv written by callbacks.HistoryFile")
     doctor.add_argument("--loss", help="the GAN's loss, if the file does not say; non_saturating otherwise")
     options = parser.parse_args(arguments)
     try:
-        return _doctor(options.history, options.loss)
+        return _score(options) if options.command == "score" else _doctor(options.history, options.loss)
     except (ValueError, OSError) as error:
-        print(f"gan-utils: {error}", file=sys.stderr)
+        print(f"gan-utils: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+
+
+def _score(options: argparse.Namespace) -> int:
+    from gan_utils import metrics
+    from gan_utils.metrics import features, inputs, scoring
+
+    names = options.metrics.split(",") if options.metrics else scoring.DEFAULT
+    if options.metrics == "all":
+        labels = options.extractor == "fashion_mnist" or options.extractor.startswith("inception") or options.logits
+        wanted = {"memorisation": options.held_out, "inception_score": labels, "mode_score": labels}
+        names = [name for name in metrics.METRICS if wanted.get(name, True)]
+    names = scoring.check_names([name.strip() for name in names], held_out=options.held_out is not None)
+    if options.n is not None and options.n < 1:
+        raise ValueError(f"--n is {options.n}; expected 1 or more.")
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"gan-utils: {message}", file=sys.stderr)
+        chosen = options.extractor
+        if chosen.endswith(".keras"):
+            chosen = inputs.load_model(Path(chosen))
+        extractor = features.get(chosen, layer=options.layer, logits=options.logits)
+        progress = sys.stderr.isatty()
+        real = inputs.open_input(options.real, extractor, n=options.n or 10_000, seed=options.seed)
+        n = options.n or min(10_000, len(real.samples))
+        fake = inputs.open_input(options.fake, extractor, n=n, seed=options.seed)
+        held_out = options.held_out and inputs.open_input(options.held_out, extractor, n=n, seed=options.seed)
+        kept = {"folder": options.cache, "progress": progress}
+        scorer = metrics.Scorer(
+            inputs.cached_features(real, extractor, **kept),
+            names,
+            extractor=extractor,
+            held_out=inputs.cached_features(held_out, extractor, **kept) if held_out else None,
+            seed=options.seed,
+            with_intervals=not options.no_intervals,
+            progress=progress,
+        )
+        scores = scorer(fake.samples)
+    print(scores.to_json() if options.json else scores)
+    return 0
 
 
 def _doctor(path: Path, loss: str | None) -> int:

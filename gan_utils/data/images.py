@@ -175,7 +175,8 @@ def _fetch_into(folder: Path, fetch: Callable[[Path], None]) -> Path:
 
 
 @contextmanager
-def _stall_limit() -> Iterator[None]:
+def stall_limit() -> Iterator[None]:
+    """Within it a download that receives nothing for a while fails instead of waiting for ever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_STALL_SECONDS)
     try:
@@ -187,7 +188,7 @@ def _stall_limit() -> Iterator[None]:
 def _download(folder: Path) -> None:
     from gan_utils.runtime import keras
 
-    with _stall_limit():
+    with stall_limit():
         for key in _SHA256:
             try:
                 found = keras.utils.get_file(f"{key}.gz", _ORIGIN + f"{key}.gz", cache_dir=folder, cache_subdir="got")

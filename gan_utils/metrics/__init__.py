@@ -1,5 +1,42 @@
-"""Scores of generated samples: feature extractors, then pure float64 functions of features."""
+"""Scores of generated samples: feature extractors, then pure float64 functions of features, then all in one call.
 
-from gan_utils.metrics import coverage, features, frechet, memorisation
+`score` and `Scorer` are what most users want. Nothing here starts TensorFlow until an extractor needs a network.
+"""
 
-__all__ = ["coverage", "features", "frechet", "memorisation"]
+from gan_utils.metrics import (
+    bins,
+    coverage,
+    features,
+    frechet,
+    inception_score,
+    intervals,
+    kernel,
+    memorisation,
+    mixtures,
+    mode_score,
+    precision_recall,
+    sliced_wasserstein,
+    smoothness,
+)
+from gan_utils.metrics.scoring import METRICS, Scorer, Scores, over_seeds, score
+
+__all__ = [
+    "METRICS",
+    "Scorer",
+    "Scores",
+    "bins",
+    "coverage",
+    "features",
+    "frechet",
+    "inception_score",
+    "intervals",
+    "kernel",
+    "memorisation",
+    "mixtures",
+    "mode_score",
+    "over_seeds",
+    "precision_recall",
+    "score",
+    "sliced_wasserstein",
+    "smoothness",
+]

@@ -1,13 +1,19 @@
-"""Coverage: the share of real samples that have a generated one near them."""
+"""Density and coverage: how many generated samples lie near real ones, and how many real ones have any near them."""
 
 import numpy as np
-from scipy.spatial.distance import cdist
+
+from gan_utils.metrics import checks, neighbours
 
 
-def coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> float:
-    r"""Return the share of real samples whose k-nearest-neighbour ball holds a generated sample.
+def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> tuple[float, float]:
+    r"""Return density and coverage.
 
-    .. math:: \frac1N \sum_i 1\{\exists j: \lVert f_j - r_i\rVert < \mathrm{NND}_k(r_i)\}
+    .. math:: \mathrm{density} = \frac1{kM}\sum_j\sum_i 1\{\lVert f_j-r_i\rVert < \mathrm{NND}_k(r_i)\}, \qquad
+        \mathrm{coverage} = \frac1N\sum_i 1\{\exists j: \lVert f_j-r_i\rVert < \mathrm{NND}_k(r_i)\}
+
+    Only real samples have balls, so one outlier counts once, where precision lets its huge ball decide. Pitfalls:
+    density above 1 says that fakes crowd where real samples are dense, which a collapsed generator does too; coverage
+    depends on N, M and k, so compare at equal ones.
 
     Args:
         real: (N, D) features of real samples.
@@ -15,54 +21,21 @@ def coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> float:
         k: the neighbour that sets the radius, self not counted; 1 <= k < N.
 
     Returns:
-        A float in [0, 1]; two sets from one distribution with N = M = 10,000 and k = 5 get about 1 - 2**-5.
+        Density >= 0, with expectation 1 for equal distributions, and coverage in [0, 1], about 1 - 2**-k for equal
+        distributions with N = M large.
 
     Raises:
         ValueError: for arrays that are not (N, D) with one D, not finite, or k >= N.
 
     Example:
         >>> points = np.arange(10.0)[:, None]
-        >>> coverage(points, points + 0.1, k=1)
-        1.0
+        >>> density_coverage(points, points + 0.1, k=1)
+        (1.9, 1.0)
 
     Reference:
-        Naeem, Oh, Uh, Choi and Yoo 2020, arXiv 2002.09797, equation 8.
+        Naeem, Oh, Uh, Choi and Yoo 2020, arXiv 2002.09797, equations 7 and 8, lemma 2.
     """
-    real, fake = as_features(real, fake)
-    if not 1 <= k < len(real):
-        raise ValueError(f"k is {k} with {len(real)} real samples; expected 1 <= k < N. Lower k or pass more samples.")
-    hits = 0
-    for start in range(0, len(real), 1000):
-        rows = real[start : start + 1000]
-        radius = np.partition(cdist(rows, real), k, axis=1)[:, k]
-        hits += int(np.sum(cdist(rows, fake).min(axis=1) < radius))
-    return hits / len(real)
-
-
-def as_features(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Check two sets of features and return them as float64.
-
-    Args:
-        real: (N, D), finite.
-        fake: (M, D), finite.
-
-    Returns:
-        The two arrays, float64.
-
-    Raises:
-        ValueError: for another number of axes, different D, an empty set, or values that are not finite.
-    """
-    real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
-    check_pair(real, fake, name="features")
-    return real, fake
-
-
-def check_pair(real: np.ndarray, fake: np.ndarray, *, name: str) -> None:
-    """Raise a ValueError that begins with `name` unless the arrays are (N, D) and (M, D), finite, none empty."""
-    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1] or not len(real) or not len(fake):
-        raise ValueError(
-            f"{name} have shapes {real.shape} and {fake.shape}; expected (N, D) and (M, D) with one D, none empty. "
-            "Flatten images or use an extractor."
-        )
-    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
-        raise ValueError(f"{name} hold NaN or infinity; expected finite values. Look for a diverged run.")
+    real, fake = checks.features(real, fake)
+    checks.neighbour(k, len(real), "real")
+    per_ball = neighbours.count(real, fake, k_balls=k).fakes_per_ball
+    return float(per_ball.sum() / (k * len(fake))), float(np.mean(per_ball > 0))

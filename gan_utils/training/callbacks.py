@@ -11,13 +11,16 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gan_utils import runtime
 from gan_utils.runtime import keras
 from gan_utils.training import checkpoint
+
+if TYPE_CHECKING:
+    from gan_utils.metrics import Scorer
 
 
 class Progress(keras.callbacks.Callback):
@@ -128,24 +131,33 @@ class Score(keras.callbacks.Callback):
     best model by any of them. Epochs without a new value repeat the last one.
 
     Args:
-        metrics: from a name to a function of samples (n, ...) that returns a number.
+        metrics: a `metrics.Scorer`, which scores against real samples, or a dict from a name to a function of samples
+            (n, ...) that returns a number.
         n: samples.
         every: epochs between two evaluations; the first is after the first epoch.
         seed: of the latents.
     """
 
     def __init__(
-        self, metrics: Mapping[str, Callable[[np.ndarray], float]], *, n: int = 1000, every: int = 1, seed: int = 0
+        self,
+        metrics: "Scorer | Mapping[str, Callable[[np.ndarray], float]]",
+        *,
+        n: int = 1000,
+        every: int = 1,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        self.functions, self.n, self.every, self.seed = dict(metrics), n, every, seed
+        self.metrics, self.n, self.every, self.seed = metrics, n, every, seed
         self.values: dict[str, float] = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the values to the epoch's logs."""
         if epoch % self.every == 0 or not self.values:
             samples = self.model.generate(self.n, seed=self.seed)
-            self.values = {name: float(function(samples)) for name, function in self.functions.items()}
+            if isinstance(self.metrics, Mapping):
+                self.values = {name: float(function(samples)) for name, function in self.metrics.items()}
+            else:
+                self.values = {name: estimate.value for name, estimate in self.metrics(samples).metrics.items()}
         if logs is not None:
             logs.update(self.values)
 

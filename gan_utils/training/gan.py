@@ -266,8 +266,27 @@ class GAN(Adversarial):
         if n < 1:
             raise ValueError(f"n is {n}; expected 1 or more samples.")
         latents = np.random.default_rng(seed).standard_normal((n, self.latent_dim), np.float32)
+        return self.decode(latents, batch_size=batch_size)
+
+    def decode(self, latents: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+        """Return the samples of given latents; from the averaged generator where there is one.
+
+        Args:
+            latents: (n, latent_dim), n >= 1.
+            batch_size: samples a forward pass.
+
+        Returns:
+            (n, ...) float32, in inference mode (no dropout).
+
+        Raises:
+            ValueError: for latents of another shape.
+        """
+        latents = np.asarray(latents, np.float32)
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim or not len(latents):
+            raise ValueError(f"latents have shape {latents.shape}; expected (n, {self.latent_dim}) with n >= 1.")
         with self._averaged_weights():
-            parts = [self.generator(latents[i : i + batch_size], training=False) for i in range(0, n, batch_size)]
+            batches = range(0, len(latents), batch_size)
+            parts = [self.generator(latents[i : i + batch_size], training=False) for i in batches]
         return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
     def check_data(self, arrays: Mapping[str, np.ndarray]) -> None:

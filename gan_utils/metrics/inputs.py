@@ -1,0 +1,196 @@
+"""What the command line can score: files of arrays, folders of images, saved generators, data sets by name."""
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gan_utils.metrics import features
+
+if TYPE_CHECKING:
+    from gan_utils.data import Source
+
+_PREFERRED = ("images", "samples", "features", "arr_0")
+_DATA_SETS = {"fashion_mnist": "train", "fashion_mnist:test": "test"}
+
+
+class Input(NamedTuple):
+    """Samples that an extractor takes, and a text that differs where they do.
+
+    Attributes:
+        samples: an array, perhaps memory-mapped, or something with `len` and `read` like a `data.Source`.
+        fingerprint: a digest; empty where caching makes no sense.
+    """
+
+    samples: "np.ndarray | Source"
+    fingerprint: str
+
+
+class Generated:
+    """Samples of a generator, made when they are read: a `data.Source` in all but name.
+
+    Args:
+        model: a `training.GAN`, or a Keras model from latents (k, d) to samples.
+        n: number of samples.
+        seed: of the latents.
+
+    Raises:
+        ValueError: if the model does not take latents (None, d), or n < 1.
+    """
+
+    def __init__(self, model: Any, n: int, *, seed: int = 0) -> None:
+        shape = (None, model.latent_dim) if hasattr(model, "decode") else getattr(model, "input_shape", None)
+        if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int) or n < 1:
+            raise ValueError(f"the model takes {shape}, n is {n}; expected latents (None, d) and at least one sample.")
+        self._model = model
+        self._latents = np.random.default_rng(seed).standard_normal((n, shape[1]), np.float32)
+
+    def __len__(self) -> int:
+        return len(self._latents)
+
+    def read(self, index: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``{"real": (k, ...) float32}`` (that is the key a source has) for these indices."""
+        latents = self._latents[index]
+        decode = getattr(self._model, "decode", None)
+        made = decode(latents) if decode else self._model(latents, training=False)
+        return {"real": np.asarray(made, np.float32)}
+
+
+def open_input(name: str, extractor: features.Extractor, *, n: int, seed: int = 0) -> Input:
+    """Open what a word on the command line names.
+
+    Args:
+        name: ``x.npy`` (memory-mapped), ``x.npz`` (one array, or one of the names images, samples, features), a folder
+            of images, ``x.keras`` (a `training.GAN` or a generator), or a data set: fashion_mnist, fashion_mnist:test.
+        extractor: whose size images of a folder are brought to.
+        n: samples drawn from a saved generator.
+        seed: of its latents.
+
+    Returns:
+        An `Input`.
+
+    Raises:
+        ValueError: in one line, for what cannot be scored. Nothing is unpickled and no code in a file is run.
+    """
+    path = Path(name)
+    if name in _DATA_SETS and not path.exists():
+        from gan_utils import data
+
+        return Input(data.load("fashion_mnist", split=_DATA_SETS[name]).images, name)
+    if path.is_dir():
+        return _folder(path, extractor)
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; expected .npy, .npz, .keras, a folder, or {', '.join(_DATA_SETS)}.")
+    if path.suffix == ".keras":
+        return Input(Generated(load_model(path), n, seed=seed), "")  # type: ignore[arg-type]
+    if path.suffix not in (".npy", ".npz"):
+        raise ValueError(f"{path} ends in {path.suffix or 'nothing'}; expected .npy, .npz, .keras or a folder.")
+    try:
+        array = _array(path)
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"{path} cannot be read ({str(error).splitlines()[0] if str(error) else error!r}).") from error
+    if array.ndim < 2 or not array.size:
+        raise ValueError(f"{path} holds an array of shape {array.shape}; expected images (N, H, W[, C]) or (N, D).")
+    with path.open("rb") as file:
+        return Input(array, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def cached_features(
+    source: Input, extractor: features.Extractor, folder: Path | None, *, progress: bool
+) -> features.Features:
+    """Return the features of an input, kept in a folder between calls.
+
+    Args:
+        source: an `Input`.
+        extractor: a `features.Extractor`.
+        folder: where they are kept, made if need be; None keeps nothing.
+        progress: show a bar on standard error.
+
+    Returns:
+        `features.Features`, the same whether computed or read.
+
+    Raises:
+        ValueError: as the extractor.
+    """
+    if folder is None or not source.fingerprint or extractor.run is None:
+        return extractor(source.samples, progress=progress)
+    key = hashlib.sha256(f"{source.fingerprint} {extractor.name} {extractor.resize}".encode()).hexdigest()[:32]
+    path = folder / f"{key}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            classes = stored["probabilities"]
+            return features.Features(stored["values"], classes if classes.size else None)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        pass  # not there, or a broken one, which the next lines replace
+    found = extractor(source.samples, progress=progress)
+    from gan_utils.training import checkpoint
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with checkpoint.whole(path) as temporary, temporary.open("wb") as file:
+        classes = np.empty(0) if found.probabilities is None else found.probabilities
+        np.savez(file, values=found.values, probabilities=classes)
+    return found
+
+
+def _array(path: Path) -> np.ndarray:
+    if path.suffix == ".npy":
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    with np.load(path, allow_pickle=False) as archive:
+        names = archive.files
+        chosen = names if len(names) == 1 else [name for name in _PREFERRED if name in names]
+        if not chosen:
+            raise ValueError(
+                f"it holds {', '.join(names) or 'nothing'}; expected one array or one named {_PREFERRED[0]}"
+            )
+        return archive[chosen[0]]
+
+
+def _folder(path: Path, extractor: features.Extractor) -> Input:
+    from gan_utils import data
+
+    if extractor.run is None:
+        raise ValueError(f"{path} is a folder of images, and the extractor identity takes vectors; choose another one.")
+    height, width, channels = extractor.shape or _common_shape(path)
+    source = data.Folder(path, size=(height, width), channels=channels, resize="stretch", on_error="raise")
+    times = [file.stat().st_mtime_ns for file in source.files]
+    return Input(source, hashlib.sha256(f"{path.resolve()} {source.fingerprint()} {times}".encode()).hexdigest())
+
+
+def _common_shape(path: Path) -> tuple[int, int, int]:
+    from PIL import Image
+
+    from gan_utils import data
+
+    shapes: dict[tuple[int, int, int], Path] = {}
+    for file in data.Folder(path, size=(1, 1), on_error="raise").files:
+        with Image.open(file) as image:
+            grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
+            shapes.setdefault((image.height, image.width, 1 if grey else 3), file)
+    if len(shapes) > 1:
+        told = ", ".join(f"{h}x{w}x{c} ({file.name})" for (h, w, c), file in list(shapes.items())[:3])
+        raise ValueError(
+            f"{path} holds images of several shapes: {told}; this extractor takes them as they are. Resize."
+        )
+    return next(iter(shapes))
+
+
+def load_model(path: Path) -> Any:
+    """Return the Keras model in a file; no code in it is run.
+
+    Args:
+        path: a .keras file, of `training.GAN` or of a network.
+
+    Raises:
+        ValueError: in one line, if it cannot be read.
+    """
+    from gan_utils import training  # registers the classes that a file may name
+    from gan_utils.runtime import keras
+
+    assert training
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    except Exception as error:  # Keras raises what it likes for a file that it cannot read
+        reason = str(error).strip().splitlines()
+        raise ValueError(f"{path} is no generator ({reason[0] if reason else type(error).__name__}).") from error

@@ -1,0 +1,114 @@
+"""Nearest-neighbour balls in tiles: the geometry under precision, recall, density and coverage.
+
+Squared distances are computed in float64, in tiles of 8 MB and on all cores, so memory does not grow with N·M.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+_ROWS, _COLUMNS = 512, 2048
+# a squared distance is a difference of larger numbers: below this share of them it counts as zero
+_ROUNDING = 1e-13
+
+
+class Counts(NamedTuple):
+    """Who lies in whose ball.
+
+    Attributes:
+        fakes_in: (M,) bool, the generated sample lies in a ball around some real one (k_manifold).
+        reals_in: (N,) bool, the real sample lies in a ball around some generated one (k_manifold).
+        fakes_per_ball: (N,) int, generated samples in the ball around each real one (k_balls).
+    """
+
+    fakes_in: np.ndarray
+    reals_in: np.ndarray
+    fakes_per_ball: np.ndarray
+
+
+def count(real: np.ndarray, fake: np.ndarray, *, k_manifold: int | None = None, k_balls: int | None = None) -> Counts:
+    """Count which samples lie in which nearest-neighbour balls, all in one pass over the distances.
+
+    Args:
+        real: (N, D) checked features.
+        fake: (M, D) checked features.
+        k_manifold: the neighbour that sets the radii of precision and recall; left out if not given.
+        k_balls: the neighbour that sets the radii of density and coverage; left out if not given.
+
+    Returns:
+        `Counts`; what was left out is empty.
+    """
+    origin = real.mean(axis=0, dtype=np.float64)
+    wanted = [k for k in (k_manifold, k_balls) if k is not None]
+    around_real = dict(zip(wanted, radii(real, wanted), strict=True))
+    around_fake = radii(fake, [k_manifold])[0] if k_manifold else None
+    fakes_in, reals_in = np.zeros(len(fake), bool), np.zeros(len(real), bool)
+    per_ball, lock = np.zeros(len(real), np.int64), threading.Lock()
+
+    def visit(rows: slice, columns: slice, squared: np.ndarray) -> None:
+        if around_fake is not None and k_manifold is not None:
+            reals_in[rows] |= (squared < around_fake[columns]).any(axis=1)
+            hit = (squared < around_real[k_manifold][rows, None]).any(axis=0)
+            with lock:  # other rows meet the same columns
+                fakes_in[columns] |= hit
+        if k_balls is not None:
+            per_ball[rows] += np.count_nonzero(squared < around_real[k_balls][rows, None], axis=1)
+
+    _each_tile(real, fake, visit, origin)
+    return Counts(fakes_in, reals_in, per_ball)
+
+
+def radii(points: np.ndarray, ks: list[int]) -> list[np.ndarray]:
+    """Return the squared distance of each point to its k-th nearest other point, for each k.
+
+    Args:
+        points: (N, D) checked features.
+        ks: neighbours, self not counted; each 1 <= k < N.
+
+    Returns:
+        For each k an array (N,) float64, less the rounding error of a squared distance: a point as far away as the
+        radius (all copies of one point: both are zero) is not inside.
+    """
+    most = max(ks)
+    nearest = np.full((len(points), most + 1), np.inf)
+
+    def visit(rows: slice, columns: slice, squared: np.ndarray) -> None:
+        if squared.shape[1] > most + 1:
+            squared.partition(most, axis=1)
+        both = np.concatenate([nearest[rows], squared[:, : most + 1]], axis=1)
+        both.partition(most, axis=1)
+        nearest[rows] = both[:, : most + 1]
+
+    origin = points.mean(axis=0, dtype=np.float64)
+    squares = _each_tile(points, points, visit, origin)
+    nearest.sort(axis=1)
+    tolerance = _ROUNDING * (squares + squares.max())
+    return [np.maximum(nearest[:, k], 0.0) - tolerance for k in ks]
+
+
+def _each_tile(
+    left: np.ndarray, right: np.ndarray, visit: Callable[[slice, slice, np.ndarray], None], origin: np.ndarray
+) -> np.ndarray:
+    # calls visit(rows, columns, squared distances), rows in threads; returns the squares of left's distance to origin
+    squares = np.empty(len(left))
+
+    def one(start: int) -> None:
+        rows = slice(start, min(start + _ROWS, len(left)))
+        block = np.asarray(left[rows], np.float64) - origin
+        squares[rows] = np.einsum("ij,ij->i", block, block)
+        block *= -2.0
+        for begin in range(0, len(right), _COLUMNS):
+            columns = slice(begin, min(begin + _COLUMNS, len(right)))
+            other = np.asarray(right[columns], np.float64) - origin
+            squared = block @ other.T
+            squared += np.einsum("ij,ij->i", other, other)
+            squared += squares[rows, None]
+            visit(rows, columns, squared)
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        list(pool.map(one, range(0, len(left), _ROWS)))
+    return squares

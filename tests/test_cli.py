@@ -1,0 +1,236 @@
+"""``gan-utils score`` from outside: its output, its inputs, its errors (doctor: test_training_doctor)."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_utils import cli, data, training
+from gan_utils.metrics import features, inputs
+from gan_utils.networks import dense, toy
+from gan_utils.runtime import keras
+
+RANDOM = np.random.default_rng(0)
+IMAGES = data.load(split="test").images[:120]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("real.npy", RANDOM.normal(size=(300, 8)))
+    np.save("fake.npy", RANDOM.normal(size=(300, 8)) + 0.2)
+    np.save("images.npy", IMAGES[:60])
+    np.savez_compressed("images.npz", images=((IMAGES[60:] + 1) * 127.5).round().astype(np.uint8), labels=np.arange(60))
+    return tmp_path
+
+
+def run(*words):
+    return subprocess.run([sys.executable, "-m", "gan_utils.cli", *words], capture_output=True, text=True, timeout=120)
+
+
+def as_json(capsys, *words):
+    assert cli.main(["score", *words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_contract(folder):
+    names = "frechet,kid,precision,recall,density,coverage"
+    done = run(
+        "score", "real.npy", "fake.npy", "--metrics", names, "--extractor", "identity", "--seed", "0", "--json"
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.count("\n") == 1
+    found = json.loads(done.stdout)
+    assert list(found["metrics"]) == names.split(",")
+    assert (found["n_real"], found["n_fake"], found["extractor"], found["seed"]) == (300, 300, "identity", 0)
+    for row in found["metrics"].values():
+        assert row["low"] <= row["value"] <= row["high"]
+
+
+def test_vectors_need_no_tensorflow(folder):
+    code = "import sys; from gan_utils import cli; cli.main(sys.argv[1:]); print('tensorflow' in sys.modules)"
+    words = ["score", "real.npy", "fake.npy", "--extractor", "identity"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
+def test_images_with_labels_and_all(folder, capsys):
+    found = as_json(
+        capsys, "images.npy", "images.npz", "--extractor", "fashion_mnist", "--metrics", "inception_score,mode_score"
+    )
+    assert set(found["metrics"]) == {"inception_score", "mode_score"} and found["extractor"] == features.VERSION
+    everything = as_json(capsys, "images.npy", "images.npz", "--metrics", "all", "--held-out", "fashion_mnist:test")
+    assert set(everything["metrics"]) == set(inputs_all())
+
+
+def inputs_all():
+    from gan_utils import metrics
+
+    return metrics.METRICS
+
+
+def test_a_table_without_json(folder, capsys):
+    assert cli.main(["score", "real.npy", "fake.npy", "--extractor", "identity", "--no-intervals"]) == 0
+    out = capsys.readouterr().out
+    assert "frechet" in out and "n_real 300" in out and "no interval" in out
+
+
+def test_folders_equal_arrays(folder, capsys):
+    for index, image in enumerate(IMAGES[:30]):
+        (folder / f"set/{index % 2}").mkdir(parents=True, exist_ok=True)
+        shown = ((image[..., 0] + 1) * 127.5).round().astype(np.uint8)
+        Image.fromarray(shown).save(folder / f"set/{index % 2}/{index:02}.png")
+    np.save("same.npy", IMAGES[:30])
+    for extractor in ("fashion_mnist", "pixels"):
+        words = "--metrics", "sliced_wasserstein", "--extractor", extractor
+        one = as_json(capsys, "images.npy", "set", *words)
+        other = as_json(capsys, "images.npy", "same.npy", *words)
+        assert one["n_fake"] == 30
+        value = [x["metrics"]["sliced_wasserstein"]["value"] for x in (one, other)]
+        assert value[0] == pytest.approx(value[1], rel=1e-3)
+
+
+def test_saved_generators(folder, capsys):
+    gan = training.GAN(dense.fashion_generator(), dense.fashion_discriminator())
+    gan.compile()
+    gan.save("gan.keras")
+    gan.generator.save("generator.keras")
+    words = "--metrics", "frechet", "--n", "50", "--seed", "4", "--no-intervals"
+    value = [as_json(capsys, "images.npy", name, *words) for name in ("gan.keras", "generator.keras")]
+    assert value[0]["n_fake"] == 50 and value[0]["metrics"]["frechet"] == pytest.approx(value[1]["metrics"]["frechet"])
+    np.save("made.npy", gan.generate(50, seed=4))
+    again = as_json(capsys, "images.npy", "made.npy", *words)
+    exact, found = again["metrics"]["frechet"]["value"], value[0]["metrics"]["frechet"]["value"]
+    assert found == pytest.approx(exact, rel=1e-4)
+    default = as_json(capsys, "images.npy", "gan.keras", "--metrics", "frechet", "--no-intervals")
+    assert default["n_fake"] == 60  # as many as real
+
+
+def test_a_generator_of_points_and_an_extractor_from_a_file(folder, capsys):
+    image = keras.Input((28, 28, 1))
+    hidden = keras.layers.Flatten(name="flat")(image)
+    keras.Model(image, keras.layers.Dense(3, name="classes")(hidden), name="judge").save("judge.keras")
+    words = "--extractor", "judge.keras", "--layer", "flat", "--logits", "classes", "--metrics", "mode_score"
+    found = as_json(capsys, "images.npy", "images.npz", *words)
+    assert found["extractor"] == "judge:flat" and 0 < found["metrics"]["mode_score"]["value"] <= 3
+    generated = inputs.Generated(toy.generator(), 20, seed=1)
+    assert len(generated) == 20
+    one = generated.read(np.arange(20))["real"]
+    assert np.allclose(generated.read(np.array([3, 7]))["real"], one[[3, 7]], atol=1e-6)
+    with pytest.raises(ValueError, match="latents"):
+        inputs.Generated(dense.fashion_discriminator(), 5)
+
+
+def test_real_features_are_cached(folder, capsys, monkeypatch):
+    words = "images.npy", "images.npz", "--metrics", "frechet,mode_score", "--cache", "kept/deep", "--no-intervals"
+    first = as_json(capsys, *words)
+    files = list((folder / "kept/deep").iterdir())
+    assert len(files) == 1  # the real set's
+    read = []
+    monkeypatch.setattr(features.Extractor, "__call__", spy := counting(features.Extractor.__call__, read))
+    assert as_json(capsys, *words) == first and len(read) == 1 and spy
+    files[0].write_bytes(b"PK broken")
+    assert as_json(capsys, *words) == first and len(read) == 3  # made anew
+    np.save("images.npy", IMAGES[1:61])
+    assert as_json(capsys, *words) != first and len(read) == 5
+
+
+def counting(function, seen):
+    def call(self, samples, **options):
+        seen.append(len(samples))
+        return function(self, samples, **options)
+
+    return call
+
+
+def bad_inputs(folder):
+    np.save("nan.npy", np.full((10, 8), np.nan))
+    np.save("one.npy", np.zeros((1, 8)))
+    np.save("wide.npy", np.zeros((20, 9)))
+    np.save("flat.npy", np.zeros(20))
+    np.save("none.npy", np.zeros((0, 8)))
+    np.save("text.npy", np.array([["a"]]))
+    np.save("pickled.npy", np.array([{}], object), allow_pickle=True)
+    np.savez("pickled.npz", images=np.array([{}], object))
+    np.savez("two.npz", left=np.zeros((3, 8)), right=np.zeros((3, 8)))
+    np.savez("bytes.npz", images=np.zeros((3, 8), np.int64))
+    (folder / "cut.npy").write_bytes((folder / "real.npy").read_bytes()[:200])
+    (folder / "cut.npz").write_bytes((folder / "images.npz").read_bytes()[:200])
+    (folder / "cut.keras").write_bytes(b"PK")
+    (folder / "words.txt").write_text("words")
+    (folder / "empty").mkdir()
+    huge = (
+        b"\x93NUMPY\x01\x00v\x00"
+        + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000, 8), }".ljust(117)
+        + b"\n"
+    )
+    with zipfile.ZipFile(folder / "huge.npz", "w") as archive:
+        archive.writestr("images.npy", huge)
+    return [
+        "nan.npy", "one.npy", "wide.npy", "flat.npy", "none.npy", "text.npy", "pickled.npy", "pickled.npz", "two.npz",
+        "cut.npy", "cut.npz", "cut.keras", "words.txt", "empty", "huge.npz", "absent.npy",
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_scored_is_one_line_and_status_2(folder, capfd):
+    for name in bad_inputs(folder):
+        for order in (("real.npy", name), (name, "real.npy")):
+            assert cli.main(["score", *order, "--extractor", "identity", "--json"]) == 2, name
+            out, err = capfd.readouterr()
+            assert out == "" and err.startswith("gan-utils: ") and err.count("\n") == 1, (name, err)
+
+
+def test_bad_options_are_one_line_and_status_2(folder, capfd):
+    good = ["score", "real.npy", "fake.npy", "--extractor", "identity"]
+    for words in (
+        [*good, "--metrics", "fid"],
+        [*good, "--metrics", "memorisation"],
+        [*good, "--metrics", "inception_score"],
+        [*good, "--n", "0"],
+        [*good, "--extractor", "vgg"],
+        [*good, "--extractor", "absent.keras"],
+        ["score", "real.npy", "fake.npy"],
+        ["score", "images.npy", "images.npz", "--extractor", "identity"],
+    ):
+        assert cli.main(words) == 2
+        out, err = capfd.readouterr()
+        assert out == "" and err.startswith("gan-utils: ") and err.count("\n") == 1, (words, err)
+    for words in (["score", "real.npy"], ["score", "real.npy", "fake.npy", "--seed", "x"], ["sing"]):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(words)
+        assert stopped.value.code == 2 and capfd.readouterr().err.count("\n") == 1
+
+
+def test_mixed_sizes_bombs_and_broken_images_in_a_folder(folder, capfd):
+    (folder / "set").mkdir()
+    for name, size in (("a.png", (28, 28)), ("b.png", (30, 28))):
+        Image.new("L", size).save(folder / "set" / name)
+    assert cli.main(["score", "images.npy", "set", "--extractor", "pixels"]) == 2
+    assert "28x28x1 (a.png), 28x30x1 (b.png)" in capfd.readouterr().err
+    # an extractor with a size of its own resamples them
+    assert cli.main(["score", "images.npy", "set", "--metrics", "sliced_wasserstein", "--no-intervals"]) == 0
+    (folder / "set/c.png").write_bytes((folder / "set/a.png").read_bytes()[:40])
+    capfd.readouterr()
+    assert cli.main(["score", "images.npy", "set"]) == 2
+    assert "c.png" in capfd.readouterr().err
+    (folder / "set/c.png").unlink()
+    Image.new("1", (8000, 8000)).save(folder / "set/bomb.png")
+    assert cli.main(["score", "images.npy", "set"]) == 2
+    assert "pixels" in capfd.readouterr().err
+
+
+def test_help_has_examples(capsys):
+    for words in (["--help"], ["score", "--help"]):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(words)
+        assert stopped.value.code == 0 and "gan-utils score real.npy fake.npy" in capsys.readouterr().out
+
+
+def test_warnings_are_lines_of_their_own(folder, capfd):
+    np.save("few.npy", RANDOM.normal(size=(7, 8)))
+    found = cli.main(["score", "real.npy", "few.npy", "--metrics", "frechet", "--extractor", "identity", "--json"])
+    out, err = capfd.readouterr()
+    assert found == 0 and json.loads(out) and err.startswith("gan-utils: ") and "singular" in err

@@ -1,0 +1,136 @@
+import json
+
+import numpy as np
+import pytest
+
+from gan_utils import data, metrics
+from gan_utils.metrics import coverage, features, frechet, kernel, precision_recall
+
+RANDOM = np.random.default_rng(0)
+REAL, FAKE = RANDOM.normal(size=(600, 4)), RANDOM.normal(size=(600, 4)) + 0.3
+ON_POINTS = [name for name in metrics.METRICS if name not in ("inception_score", "mode_score", "memorisation")]
+
+
+def test_the_call_equals_the_functions():
+    scores = metrics.score(REAL, FAKE, extractor="identity")
+    assert scores["frechet"] == pytest.approx(frechet.frechet_distance(REAL, FAKE), rel=1e-9)
+    assert scores["kid"] == pytest.approx(kernel.kid(REAL, FAKE), rel=1e-9)
+    assert (scores["precision"], scores["recall"]) == precision_recall.precision_recall(REAL, FAKE)
+    assert (scores["density"], scores["coverage"]) == pytest.approx(coverage.density_coverage(REAL, FAKE))
+    assert set(scores.metrics) == {"frechet", "kid", "precision", "recall", "density", "coverage"}
+
+
+def test_every_interval_holds_its_value_and_says_its_method():
+    scores = metrics.score(REAL, FAKE, ON_POINTS, extractor="identity")
+    for value, low, high, method in scores.metrics.values():
+        assert low <= value <= high and high > low and len(method) > 3
+
+
+def test_order_batches_and_form_do_not_matter():
+    mixed = metrics.score(RANDOM.permutation(REAL), RANDOM.permutation(FAKE), ON_POINTS, extractor="identity")
+    straight = metrics.score(REAL, FAKE, ON_POINTS, extractor="identity")
+    for name in ON_POINTS:
+        assert mixed.metrics[name][:3] == pytest.approx(straight.metrics[name][:3], rel=1e-9)
+    images = data.load(split="test").images[:300]
+    names = ["frechet", "inception_score", "mode_score", "kid"]
+    one = metrics.score(images[:150], images[150:], names)
+    other = metrics.score(images[149::-1], (127.5 * (images[:149:-1] + 1)).round().astype(np.uint8), names)
+    for name in names:
+        assert one[name] == pytest.approx(other[name], rel=1e-3, abs=1e-3)
+
+
+def test_the_result_prints_and_goes_through_json():
+    scores = metrics.score(REAL, FAKE[:400], ["frechet", "recall"], extractor="identity", seed=3)
+    table, back = str(scores), json.loads(scores.to_json())
+    for word in ("frechet", "recall", "n_real 600", "n_fake 400", "identity", "resize none", "seed 3", "delta method"):
+        assert word in table
+    assert back["metrics"]["frechet"]["value"] == scores["frechet"]
+    assert set(back["metrics"]["recall"]) == {"value", "low", "high", "method"}
+    assert {k: back[k] for k in ("n_real", "n_fake", "extractor", "resize", "seed")} == {
+        "n_real": 600, "n_fake": 400, "extractor": "identity", "resize": "none", "seed": 3,
+    }  # fmt: skip
+    bare = metrics.score(REAL, FAKE, extractor="identity", with_intervals=False)
+    assert json.loads(bare.to_json())["metrics"]["kid"]["low"] is None and "no interval" in str(bare)
+    assert bare["kid"] == metrics.score(REAL, FAKE, extractor="identity")["kid"]
+
+
+def test_precision_and_recall_take_equal_numbers():
+    scores = metrics.score(REAL, FAKE[:200], extractor="identity")
+    swapped = metrics.score(FAKE[:200], REAL, extractor="identity")
+    assert scores["precision"] == pytest.approx(swapped["recall"], abs=0.12)
+    assert scores["coverage"] == coverage.density_coverage(REAL, FAKE[:200])[1]
+
+
+def test_the_real_set_is_extracted_once():
+    calls = []
+
+    def run(images):
+        calls.append(len(images))
+        return images.reshape(len(images), -1), None
+
+    images = RANDOM.uniform(-1, 1, size=(40, 4, 4, 1))
+    scorer = metrics.Scorer(images, ["frechet"], extractor=features.Extractor("own", run))
+    scorer(images[:30])
+    scorer(images[:20])
+    assert calls == [40, 30, 20]
+
+
+def test_memorisation_and_labels_through_the_call():
+    train, test = data.load().images[:300], data.load(split="test").images
+    names = ["memorisation", "inception_score", "mode_score"]
+    scores = metrics.score(train, train[:100], names, held_out=test[:100])
+    assert scores["memorisation"] < 1e-6 and 1 < scores["mode_score"] <= 10 and 1 < scores["inception_score"] <= 10
+    assert metrics.score(train, test[100:200], names, held_out=test[:100])["memorisation"] > 0.7
+
+
+def test_over_seeds():
+    runs = [metrics.score(REAL, FAKE + shift, ["frechet"], extractor="identity") for shift in (0.0, 0.1)]
+    mean, error = metrics.over_seeds(runs)["frechet"]
+    values = [run["frechet"] for run in runs]
+    assert mean == pytest.approx(np.mean(values)) and error == pytest.approx(np.std(values, ddof=1) / np.sqrt(2))
+    with pytest.raises(ValueError, match="differ"):
+        metrics.over_seeds([*runs, metrics.score(REAL, FAKE[:99], ["frechet"], extractor="identity")])
+    for few in ([], runs[:1]):
+        with pytest.raises(ValueError, match="at least two"):
+            metrics.over_seeds(few)
+
+
+def test_degenerate_sets():
+    copies = metrics.score(REAL, REAL.copy(), ON_POINTS, extractor="identity")
+    assert abs(copies["frechet"]) < 1e-6 and copies["precision"] == copies["recall"] == copies["coverage"] == 1
+    constant = np.ones((50, 4))
+    scores = metrics.score(constant, constant, extractor="identity")
+    assert scores["frechet"] == 0 and abs(scores["kid"]) < 1e-9 and scores["coverage"] == 0
+    with pytest.warns(UserWarning, match="singular"):
+        metrics.score(REAL[:3], FAKE, ["frechet"], extractor="identity")
+    for few, match in ((REAL[:1], "at least 2"), (REAL[:4], "k is"), (REAL[:, :2], "one D"), (REAL * np.nan, "NaN")):
+        with pytest.raises(ValueError, match=match):
+            metrics.score(REAL, few, extractor="identity")
+    few = metrics.score(REAL[:10], FAKE[:10], ["recall"], extractor="identity").metrics["recall"]
+    assert 0 <= few.value <= 1 and few.method == "no interval"
+
+
+def test_bad_questions_are_refused():
+    with pytest.raises(ValueError, match="expected some of frechet"):
+        metrics.score(REAL, FAKE, ["fid"], extractor="identity")
+    with pytest.raises(ValueError, match="expected some of"):
+        metrics.score(REAL, FAKE, [], extractor="identity")
+    with pytest.raises(ValueError, match="held_out"):
+        metrics.score(REAL, FAKE, ["memorisation"], extractor="identity")
+    with pytest.raises(ValueError, match="no class probabilities"):
+        metrics.score(REAL, FAKE, ["inception_score"], extractor="identity")
+    assert metrics.score(REAL, FAKE, "kid", extractor="identity")["kid"] > 0
+
+
+def test_the_callback_logs_a_scorer(tmp_path):
+    from gan_utils import training
+    from gan_utils.networks import toy
+
+    points = RANDOM.normal(size=(256, 2)).astype(np.float32)
+    gan = training.GAN(toy.generator(), toy.discriminator())
+    gan.compile()
+    scorer = metrics.Scorer(points, ["frechet", "coverage"], extractor="identity", with_intervals=False)
+    watch = training.callbacks.Score(scorer, n=100, every=2)
+    history = gan.fit(points, batch_size=32, steps_per_epoch=2, epochs=3, verbose=0, callbacks=[watch]).history
+    assert len(history["frechet"]) == 3 and history["frechet"][0] == history["frechet"][1] != history["frechet"][2]
+    assert history["coverage"][-1] == scorer(gan.generate(100))["coverage"]
