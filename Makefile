@@ -30,6 +30,7 @@ serve:
 bench: $(STAMP)
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/training_core.py
+	$(BIN)/python benchmarks/metrics.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

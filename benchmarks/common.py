@@ -1,9 +1,13 @@
 """What every benchmark shares: alternating rounds, ratios with an interval, and the record that says where and when."""
 
+import hashlib
 import json
 import os
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -35,6 +39,42 @@ def environment(*packages: str) -> dict[str, Any]:
     }
 
 
+def peak_memory() -> float:
+    """Return the most memory that this process has held, in MiB.
+
+    Not `ru_maxrss` where the kernel tells more: a child's begins at what its parent held when it was started.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class Process:
+    """A contender in a process of its own: started as ``script --serve words``, then answers lines with JSON."""
+
+    def __init__(self, script: str, *words: str) -> None:
+        # without the variable, who imports TensorFlow before gan_utils gets the machine's own default
+        environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+        command = [sys.executable, script, "--serve", *words]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, env=environment, text=True, **pipes)
+        if self.process.stdout.readline().strip() != "ready":
+            raise RuntimeError(f"{' '.join(words)} did not start; run {' '.join(command)} to see why.")
+
+    def ask(self, word: str) -> Any:
+        """Send a line and return the answer."""
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
 def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Return the seconds of each contender in each round; in a round each runs once, so slow spells hit all."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
@@ -54,6 +94,36 @@ def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, Any]:
         "interval": [round(float(low), 3), round(float(high), 3)],
         "all": [round(float(pair), 3) for pair in pairs],
     }
+
+
+def code_hash(*patterns: str) -> str:
+    """Return a digest of files of the repository, by patterns from its root."""
+    root, total = RESULTS.parents[1], hashlib.sha256()
+    for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
+        total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
+
+
+def study(path: Path, header: Mapping[str, Any], keys: Sequence[str], row: Callable[[str], Mapping[str, Any]]) -> None:
+    """Compute the rows of a study that its record lacks, one after another, and write the record after each.
+
+    Args:
+        path: the record; rows in it that were made by the same code are kept.
+        header: what the record says besides its rows; must hold ``"code"``, see `code_hash`.
+        keys: the names of all rows.
+        row: makes one.
+    """
+    record = {**header, "rows": {}}
+    if path.exists():
+        before = json.loads(path.read_text())
+        if before.get("code") == header["code"]:
+            record["rows"] = {key: found for key, found in before["rows"].items() if key in keys}
+    for number, key in enumerate(keys):
+        if key not in record["rows"]:
+            print(f"[{number + 1}/{len(keys)}] {key}", flush=True)
+            record["rows"][key] = row(key)
+            write(path, record)
+    write(path, record)
 
 
 def write(path: Path, record: Mapping[str, Any]) -> None:

@@ -13,13 +13,12 @@ callbacks and a checkpoint a minute cost; peak memory.
 """
 
 import argparse
+import functools
 import importlib.util
 import itertools
 import json
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -269,45 +268,7 @@ def serve(contender: str, case: str) -> None:
             continue
         start = time.perf_counter()
         run(int(word))
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps([time.perf_counter() - start, memory]), flush=True)
-
-
-class Process:
-    """A contender in a process of its own."""
-
-    def __init__(self, contender: str, case: str) -> None:
-        # without the variable, `plain`, which imports TensorFlow before gan_utils, gets the machine's own default
-        environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
-        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-        command = [sys.executable, __file__, "--serve", contender, case]
-        self.process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.memory = 0.0
-        if self.process.stdout.readline().strip() != "ready":
-            raise RuntimeError(f"{contender} did not start for {case}; run {' '.join(command)} to see why.")
-
-    def ask(self, word: str) -> Any:
-        """Send a line and return the answer."""
-        self.process.stdin.write(word + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def steps(self, number: int) -> float:
-        """Take steps and return their seconds."""
-        seconds, self.memory = self.ask(str(number))
-        return seconds
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.stdin.close()
-        self.process.wait()
+        print(json.dumps([time.perf_counter() - start, common.peak_memory()]), flush=True)
 
 
 def measure(case: str, rounds: int, steps: int | None = None) -> dict[str, Any]:
@@ -315,10 +276,14 @@ def measure(case: str, rounds: int, steps: int | None = None) -> dict[str, Any]:
     kind, batch, usual = CASES[case]
     number = steps or usual
     names = [name for name in CONTENDERS if name != "torch" or importlib.util.find_spec("torch")]
-    processes = {name: Process(name, case) for name in names}
-    runs: dict[str, Callable[[], float]] = {
-        name: (lambda process=process: process.steps(number)) for name, process in processes.items()
-    }
+    processes = {name: common.Process(__file__, name, case) for name in names}
+    memory: dict[str, float] = {}
+
+    def steps_of(name: str) -> float:
+        took, memory[name] = processes[name].ask(str(number))
+        return took
+
+    runs: dict[str, Callable[[], float]] = {name: functools.partial(steps_of, name) for name in names}
     peaks: list[float] = []
     if kind == "mnist":
         runs["peak"] = lambda: peaks.append(processes["gan_utils"].ask("peak")) or 0.0
@@ -328,7 +293,7 @@ def measure(case: str, rounds: int, steps: int | None = None) -> dict[str, Any]:
         "steps_a_round": number,
         "images_per_second": {n: round(batch * number / statistics.median(seconds[n])) for n in names},
         "speed_over": {n: common.ratio(seconds[n], seconds["gan_utils"]) for n in names if n != "gan_utils"},
-        "peak_memory_mib": {n: round(process.memory) for n, process in processes.items()},
+        "peak_memory_mib": {name: round(peak) for name, peak in memory.items()},
     }
     for process in processes.values():
         process.close()

@@ -11,7 +11,19 @@ import warnings
 from types import ModuleType
 
 __version__ = "0.1.0"
-__all__ = ["cli", "data", "losses", "metrics", "networks", "plotting", "runtime", "terms", "training", "widgets"]
+__all__ = [
+    "cli",
+    "data",
+    "losses",
+    "metrics",
+    "networks",
+    "plotting",
+    "runtime",
+    "studies",
+    "terms",
+    "training",
+    "widgets",
+]
 
 if "tensorflow" in sys.modules and os.environ.get("TF_ENABLE_ONEDNN_OPTS") is None:
     warnings.warn(

@@ -103,21 +103,23 @@ def _score(options: argparse.Namespace) -> int:
             chosen = inputs.load_model(Path(chosen))
         extractor = features.get(chosen, layer=options.layer, logits=options.logits)
         progress = sys.stderr.isatty()
-        real = inputs.open_input(options.real, extractor, n=options.n or 10_000, seed=options.seed)
-        n = options.n or min(10_000, len(real.samples))
-        fake = inputs.open_input(options.fake, extractor, n=n, seed=options.seed)
-        held_out = options.held_out and inputs.open_input(options.held_out, extractor, n=n, seed=options.seed)
-        kept = {"folder": options.cache, "progress": progress}
+
+        def extract(name: str, n: int, cache: Path | None) -> features.Features:
+            found = inputs.open_input(name, extractor, n=n, seed=options.seed)
+            return inputs.cached_features(found, extractor, cache, progress=progress)  # and lets go of the samples
+
+        real = extract(options.real, options.n or 10_000, options.cache)
+        n = options.n or min(10_000, len(real.values))
+        held_out = extract(options.held_out, n, options.cache) if options.held_out else None
         scorer = metrics.Scorer(
-            inputs.cached_features(real, extractor, **kept),
+            real,
             names,
             extractor=extractor,
-            held_out=inputs.cached_features(held_out, extractor, **kept) if held_out else None,
+            held_out=held_out,
             seed=options.seed,
             with_intervals=not options.no_intervals,
-            progress=progress,
         )
-        scores = scorer(fake.samples)
+        scores = scorer(extract(options.fake, n, None))
     print(scores.to_json() if options.json else scores)
     return 0
 

@@ -21,7 +21,16 @@ from jupyter_cache import get_cache
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
-INPUTS = ["chapters/*", "gan_utils/**/*", "site/**/*", "_*.yml", "references.bib", "*.txt", "package-lock.json"]
+INPUTS = [
+    "chapters/*",
+    "gan_utils/**/*",
+    "benchmarks/**/*",
+    "site/**/*",
+    "_*.yml",
+    "references.bib",
+    "*.txt",
+    "package-lock.json",
+]
 ASSETS = {  # in node_modules: what of it the pages load
     "mathjax": ["es5/tex-chtml-full.js", "es5/output/chtml/fonts/woff-v2"],
     "requirejs": ["require.js"],
@@ -75,7 +84,10 @@ def build(output: Path, budget: str) -> None:
     if unchanged(stamp, value) and (output / "html/index.html").exists():
         print(f"{output.relative_to(ROOT)}/html/index.html is up to date")
         return
-    library, library_value = output / "library.stamp", digest("gan_utils/**/*", "constraints.txt", extra=budget)
+    library, library_value = (
+        output / "library.stamp",
+        digest("gan_utils/**/*", "benchmarks/**/*", "constraints.txt", extra=budget),
+    )
     cache = BUILD / f".cache-{budget}"
     if not unchanged(library, library_value):
         shutil.rmtree(cache, ignore_errors=True)

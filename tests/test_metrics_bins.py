@@ -38,6 +38,13 @@ def test_the_interval_and_the_number_of_bins():
     assert 0.4 < (estimate.high - estimate.low) / 3.92 / np.std(values, ddof=1) < 2
 
 
+def test_constant_and_repeated_features():
+    constant = np.ones((200, 3))
+    assert bins.ndb(constant, constant) == 0 and bins.ndb(constant, constant + 1) <= 10
+    repeated = np.repeat(RANDOM.normal(size=(4, 3)), 50, axis=0)
+    assert bins.ndb(repeated, repeated) == 0
+
+
 def test_bad_options_are_refused():
     real = RANDOM.normal(size=(50, 2))
     for options in ({"bins": 1}, {"bins": 51}, {"alpha": 0.0}, {"alpha": 1.0}):

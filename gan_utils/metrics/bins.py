@@ -1,5 +1,7 @@
 """Number of statistically different bins (NDB): in how many regions the shares of real and generated samples differ."""
 
+import warnings
+
 import numpy as np
 import scipy.special
 from scipy.cluster.vq import kmeans2, vq
@@ -7,13 +9,15 @@ from scipy.cluster.vq import kmeans2, vq
 from gan_utils.metrics import checks, intervals
 
 _PER_BIN = 20
+_MOST = 10_000
+_BLOCK = 4096
 
 
 def ndb(real: np.ndarray, fake: np.ndarray, *, bins: int | None = None, alpha: float = 0.05, seed: int = 0) -> float:
     r"""Return how many bins hold significantly different shares of real and generated samples.
 
-    k-means on the real samples makes the bins. With :math:`p_b, q_b` the shares of the N real and M generated samples
-    in bin b and :math:`\pi_b` that of both together, the bin counts if
+    k-means on the real samples (at most 10,000 of them) makes the bins. With :math:`p_b, q_b` the shares of the N real
+    and M generated samples in bin b and :math:`\pi_b` that of both together, the bin counts if
 
     .. math:: |p_b-q_b| > z_{1-\alpha/2}\sqrt{\pi_b(1-\pi_b)\,(1/N+1/M)} .
 
@@ -64,10 +68,18 @@ def _z(real: np.ndarray, fake: np.ndarray, bins: int | None, alpha: float, seed:
     bins = bins or max(2, min(100, len(real) // _PER_BIN))
     if not 2 <= bins <= len(real) or not 0 < alpha < 1:
         raise ValueError(f"bins={bins}, alpha={alpha}; expected 2 <= bins <= {len(real)} and 0 < alpha < 1.")
-    order = np.random.default_rng(seed).permutation(len(real))  # k-means++ draws by position
-    centres, labels = kmeans2(real[order], bins, minit="++", rng=np.random.default_rng(seed), missing="warn")
-    p = np.bincount(labels, minlength=bins) / len(real)
-    q = np.bincount(vq(fake, centres)[0], minlength=bins) / len(fake)
+    random = np.random.default_rng(seed)
+    some = real[random.permutation(len(real))[: max(_MOST, 20 * bins)]]
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("ignore", UserWarning)  # a bin that ends empty differs in nothing
+        centres = kmeans2(some, bins, minit="++", rng=random)[0]
+    p, q = (_shares(values, centres) for values in (real, fake))
     pooled = (p * len(real) + q * len(fake)) / (len(real) + len(fake))
     error = np.sqrt(pooled * (1 - pooled) * (1 / len(real) + 1 / len(fake)))
     return bins, np.divide(p - q, error, out=np.zeros(bins), where=error > 0), float(scipy.special.ndtri(1 - alpha / 2))
+
+
+def _shares(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    blocks = (values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK))
+    counts = [np.bincount(vq(block, centres)[0], minlength=len(centres)) for block in blocks]
+    return np.sum(counts, axis=0) / len(values)

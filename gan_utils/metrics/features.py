@@ -50,7 +50,7 @@ class Extractor:
     name: str
     run: Callable[[np.ndarray], tuple[Any, Any]] | None
     shape: tuple[int, int, int] | None = None
-    batch_size: int = 500
+    batch_size: int = 250
     network: "keras.Model | None" = None
 
     @property
@@ -143,7 +143,7 @@ def get(
     if not isinstance(extractor, str):
         return _from_model(extractor, layer, logits)
     if extractor in ("fashion_mnist", VERSION):
-        return _of_network(VERSION, load_fashion_mnist(), (28, 28, 1), 500)
+        return _of_network(VERSION, load_fashion_mnist(), (28, 28, 1), 250)
     if extractor == "inception-v3-keras":
         return _of_network(extractor, _inception(), (299, 299, 3), 16)
     if extractor == "pixels":

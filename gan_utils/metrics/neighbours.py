@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 _ROWS, _COLUMNS = 512, 2048
+_CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 # a squared distance is a difference of larger numbers: below this share of them it counts as zero
 _ROUNDING = 1e-13
 
@@ -109,6 +111,7 @@ def _each_tile(
             squared += squares[rows, None]
             visit(rows, columns, squared)
 
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    # a tile a core: threads inside each product too would only be in each other's way
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_CORES) as pool:
         list(pool.map(one, range(0, len(left), _ROWS)))
     return squares

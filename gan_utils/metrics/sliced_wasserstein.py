@@ -4,7 +4,7 @@ import numpy as np
 
 from gan_utils.metrics import checks, intervals
 
-_BLOCK = 16
+_BLOCK, _ROWS = 4, 4096
 
 
 def sliced_wasserstein(
@@ -52,7 +52,7 @@ def sliced_wasserstein(
     at_real, at_fake = (levels - 1) // m, (levels - 1) // n
     for start in range(0, projections, _BLOCK):
         block = directions[start : start + _BLOCK].T
-        left, right = (np.sort(values @ block, axis=0) for values in (real, fake))
+        left, right = (np.sort(_project(values, block), axis=0) for values in (real, fake))
         total += float(np.sum(shares @ np.abs(left[at_real] - right[at_fake]) ** order))
     return float((total / projections) ** (1 / order))
 
@@ -68,3 +68,7 @@ def sliced_wasserstein_interval(
 
     error = float(intervals.half_samples(statistic, np.asarray(real), np.asarray(fake), seed=seed))
     return intervals.normal(value, error, method="half-samples", bounds=(0.0, np.inf), freedom=intervals.SPLITS)
+
+
+def _project(values: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    return np.concatenate([values[start : start + _ROWS] @ directions for start in range(0, len(values), _ROWS)])
