@@ -27,9 +27,9 @@ import numpy as np
 RECORD = common.RESULTS / "metrics.json"
 
 
-def inception_like(n: int, dimensions: int = 2048) -> list[np.ndarray]:
+def inception_like(n: int) -> list[np.ndarray]:
     """Return two sets of correlated features, float32, non-negative as pooled ReLUs are."""
-    random = np.random.default_rng(0)
+    random, dimensions = np.random.default_rng(0), min(2048, n // 4)
     mixing = random.normal(size=(dimensions, dimensions)) * np.exp(-np.arange(dimensions) / dimensions) / 45
     sets = [random.normal(size=(n, dimensions)) @ mixing, 1.1 * random.normal(size=(n, dimensions)) @ mixing + 0.05]
     return [np.maximum(values + 0.3, 0).astype(np.float32) for values in sets]

@@ -57,13 +57,75 @@ def test_the_operations_of_a_step_are_counted_right(monkeypatch):
     assert 4 * forward < costs < 7 * forward
 
 
+def test_the_metrics_hold_what_they_promise_on_the_recorded_machine():
+    record = json.loads((BENCHMARKS / "results/metrics.json").read_text())
+    cases = record["cases"]
+    assert record["rounds"] >= 7 and {case["n"] for name, case in cases.items() if name != "whole"} == {10_000}
+    assert cases["frechet"]["speed_over"]["sqrtm"]["median"] >= 5
+    value = cases["frechet"]["values"]
+    assert value["gan_utils"] == pytest.approx(value["sqrtm"], rel=1e-6)
+    neighbours, ours = cases["neighbours"], cases["neighbours"]["values"]["gan_utils"]
+    assert neighbours["speed_over"]["prdc"]["median"] >= 2
+    assert neighbours["peak_memory_mib"]["gan_utils"] <= neighbours["peak_memory_mib"]["prdc"] / 4
+    assert ours[2:] == pytest.approx(neighbours["values"]["prdc"][2:], abs=1e-9)  # its k is ours for these two
+    assert cases["extraction"]["seconds"]["gan_utils"] <= 4
+    assert cases["whole"]["n"] == 60_000 and cases["whole"]["peak_memory_mib"] * 2**20 <= 1e9
+
+
+def test_the_leaderboard_is_complete_and_a_row_of_it_comes_out_again(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import leaderboard
+
+    record = json.loads((BENCHMARKS / "results/leaderboard.json").read_text())
+    keys = {f"{model} {seed}" for model in leaderboard.MODELS for seed in leaderboard.SEEDS}
+    assert set(record["rows"]) == keys and len(leaderboard.SEEDS) >= 5 and len(record["code"]) == 64
+    for row in record["rows"].values():
+        assert set(row["scores"]["metrics"]) == set(leaderboard.METRICS)
+        assert row["scores"]["n_real"] == row["scores"]["n_fake"] == 10_000
+        if row["model"] in leaderboard.STEPS:
+            assert (row["batch"], row["steps"]) == leaderboard.STEPS[row["model"]] and row["seconds"] > 0
+    images, _ = leaderboard.samples("real", 7)  # a seed that is not recorded
+    scores = leaderboard.scorer()(images)
+    for metric in leaderboard.METRICS:
+        values = [record["rows"][f"real {seed}"]["scores"]["metrics"][metric]["value"] for seed in leaderboard.SEEDS]
+        spread = max(values) - min(values)
+        assert min(values) - 2 * spread <= scores[metric] <= max(values) + 2 * spread, metric
+
+
+def test_a_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import common
+
+    path, made = tmp_path / "study.json", []
+
+    def row(key):
+        if key == "c" and len(made) < 3:
+            raise KeyboardInterrupt
+        made.append(key)
+        return {"value": key}
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            common.study(path, {"code": "1"}, ["a", "b", "c"], row)
+    assert made == ["a", "b"]
+    common.study(path, {"code": "1"}, ["a", "b"], row)
+    assert made == ["a", "b"] and set(json.loads(path.read_text())["rows"]) == {"a", "b"}
+    common.study(path, {"code": "2"}, ["a"], row)  # other code: all anew
+    assert made == ["a", "b", "a"]
+
+
 @pytest.mark.parametrize(
-    ("study", "options"),
-    [("training_step", ["--steps=2"]), ("training_core", ["--steps=1", "--cases", "fashion_32"])],
+    ("study", "options", "says"),
+    [
+        ("training_step", ["--steps=2", "--rounds=1"], "times as fast"),
+        ("training_core", ["--steps=1", "--rounds=1", "--cases", "fashion_32"], "times as fast"),
+        ("metrics", ["--n=300", "--rounds=1"], "times as fast"),
+        ("leaderboard", ["--steps=1", "--models", "selu", "--seeds", "0"], "selu 0"),
+    ],
 )
-def test_a_slice_of_each_timing_runs(tmp_path, study, options):
+def test_a_slice_of_each_study_runs(tmp_path, study, options, says):
     record = tmp_path / "r.json"
-    command = [sys.executable, BENCHMARKS / f"{study}.py", "--rounds=1", f"--record={record}", *options]
+    command = [sys.executable, BENCHMARKS / f"{study}.py", f"--record={record}", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert "times as fast" in done.stdout and json.loads(record.read_text())["rounds"] == 1
+    assert says in done.stdout and {"date", "hardware", "versions"} <= set(json.loads(record.read_text()))

@@ -78,6 +78,11 @@ def test_bad_images_are_refused(bad):
         features.get("fashion_mnist")(bad)
 
 
+def test_images_that_seem_to_lie_in_0_1_are_doubted():
+    with pytest.warns(UserWarning, match="no pixel is below 0"):
+        features.get("fashion_mnist")((TEST.images[:9] + 1) / 2)
+
+
 def network():
     inputs = keras.Input((12, 12, 3))
     hidden = keras.layers.Conv2D(4, 3, name="hidden")(inputs)

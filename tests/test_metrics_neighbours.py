@@ -135,3 +135,29 @@ def test_bad_samples_are_refused():
     for bad in (np.zeros((4, 3)), np.zeros((0, 2)), np.full((3, 2), np.nan)):
         with pytest.raises(ValueError, match="samples"):
             memorisation.nearest_training_samples(np.zeros((9, 2)), bad)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.7])
+def test_intervals_are_as_wide_as_repeated_sampling_says(scale):
+    values, widths = [], []
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        real, fake = random.normal(size=(500, 8)), scale * random.normal(size=(500, 8))
+        found = *precision_recall.precision_recall_interval(real, fake), *coverage.density_coverage_interval(real, fake)
+        values.append([e.value for e in found])
+        widths.append([(e.high - e.low) / 2 / 2.306 for e in found])
+    ratio = np.mean(widths, axis=0) / np.std(values, axis=0, ddof=1)
+    assert all(ratio > 0.65) and all(ratio < 1.5), ratio
+
+
+def test_intervals_at_the_ends_have_width_and_few_samples_have_none():
+    real = RANDOM.normal(size=(100, 2))
+    far = precision_recall.precision_recall_interval(real, real + 100)
+    assert far[0].value == 0 and 0.02 < far[0].high < 0.06
+    assert coverage.density_coverage_interval(real, real + 100)[1].high > 0.02
+    few = precision_recall.precision_recall_interval(real[:12], real[12:24])
+    assert few[0].method == "Wilson" and few[0].low < few[0].value < few[0].high
+    density = coverage.density_coverage_interval(real[:14], real[14:28])[0]
+    assert density.method == "no interval" and np.isnan(density.low)
+    with pytest.raises(ValueError, match="half of them"):
+        coverage.density_coverage_interval(real[:12], real, k=6)

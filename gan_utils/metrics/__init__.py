@@ -3,6 +3,9 @@
 `score` and `Scorer` are what most users want. Nothing here starts TensorFlow until an extractor needs a network.
 """
 
+import importlib
+from types import ModuleType
+
 from gan_utils.metrics import (
     bins,
     coverage,
@@ -40,3 +43,9 @@ __all__ = [
     "sliced_wasserstein",
     "smoothness",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name == "streaming":  # the Keras metric, and with it TensorFlow
+        return importlib.import_module("gan_utils.metrics.streaming")
+    raise AttributeError(f"module 'gan_utils.metrics' has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_utils.metrics import checks, neighbours
+from gan_utils.metrics import checks, intervals, neighbours
 
 
 def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> tuple[float, float]:
@@ -37,5 +37,33 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> tuple
     """
     real, fake = checks.features(real, fake)
     checks.neighbour(k, len(real), "real")
+    density, coverage = _both(real, fake, k)
+    return float(density), float(coverage)
+
+
+def density_coverage_interval(
+    real: np.ndarray, fake: np.ndarray, *, k: int = 5, seed: int = 0
+) -> tuple[intervals.Estimate, intervals.Estimate]:
+    """Return `density_coverage` with intervals by half-samples, coverage's at least as wide as Wilson's.
+
+    Args:
+        real: (N, D) features of real samples.
+        fake: (M, D) features of generated samples.
+        k: the neighbour that sets the radius.
+        seed: of the halves.
+
+    Returns:
+        Two `Estimate`s; for fewer than 20 samples density has none, coverage Wilson's.
+
+    Raises:
+        ValueError: as `density_coverage`, or if k is too large for a half.
+    """
+    real, fake = checks.features(real, fake)
+    checks.neighbour(k, len(real) // 2, "real (half of them)")
+    density, coverage = neighbours.with_intervals(lambda r, f: _both(r, f, k), real, fake, (False, True), seed=seed)
+    return density, coverage
+
+
+def _both(real: np.ndarray, fake: np.ndarray, k: int) -> np.ndarray:
     per_ball = neighbours.count(real, fake, k_balls=k).fakes_per_ball
-    return float(per_ball.sum() / (k * len(fake))), float(np.mean(per_ball > 0))
+    return np.array([per_ball.sum() / (k * len(fake)), np.mean(per_ball > 0)])

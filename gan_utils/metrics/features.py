@@ -1,6 +1,7 @@
 """Feature extractors: what turns images into the vectors, and the class probabilities, that a metric compares."""
 
 import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -84,8 +85,8 @@ class Extractor:
             raise ValueError("images are 0; expected at least one.")
         if size < 1:
             raise ValueError(f"batch_size is {size}; expected at least 1.")
-        parts: list[Any] = []
-        logits: list[Any] = []
+        features, logits = np.empty(0), []  # the first batch tells how wide
+        darkest = np.inf
         with tqdm(total=total, desc=self.name, unit="image", disable=not progress, leave=False) as bar:
             for start in range(0, total, size):
                 stop = min(start + size, total)
@@ -94,11 +95,17 @@ class Extractor:
                     if isinstance(samples, np.ndarray)
                     else samples.read(np.arange(start, stop))["real"]
                 )
-                found, classes = self.run(prepare(np.asarray(batch), self.shape))
-                parts.append(np.asarray(found).reshape(stop - start, -1))
+                prepared = prepare(np.asarray(batch), self.shape)
+                found, classes = self.run(prepared)
+                darkest = min(darkest, float(prepared.min()))
+                found = np.asarray(found).reshape(stop - start, -1)
+                if start == 0:
+                    features = np.empty((total, found.shape[1]), found.dtype)
+                features[start:stop] = found
                 logits.append(classes)
                 bar.update(stop - start)
-        features = np.concatenate(parts)
+        if darkest >= 0:
+            warnings.warn("no pixel is below 0: images in [0, 1]? Expected [-1, 1], so 2 * images - 1.", stacklevel=2)
         checks.features(features, features)
         if logits[0] is None:
             return Features(features, None)

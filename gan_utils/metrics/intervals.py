@@ -20,7 +20,7 @@ class Estimate(NamedTuple):
 
     Attributes:
         value: the score.
-        low: lower end.
+        low: lower end; NaN, as the upper one, where there are too few samples for an interval.
         high: upper end.
         method: how the interval was made.
     """

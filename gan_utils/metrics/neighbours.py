@@ -12,7 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gan_utils.metrics import intervals
+
 _ROWS, _COLUMNS = 512, 2048
+_ENOUGH = 20
 _CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 # a squared distance is a difference of larger numbers: below this share of them it counts as zero
 _ROUNDING = 1e-13
@@ -62,6 +65,50 @@ def count(real: np.ndarray, fake: np.ndarray, *, k_manifold: int | None = None, 
 
     _each_tile(real, fake, visit, origin)
     return Counts(fakes_in, reals_in, per_ball)
+
+
+def with_intervals(
+    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    real: np.ndarray,
+    fake: np.ndarray,
+    shares: tuple[bool, ...],
+    *,
+    values: np.ndarray | None = None,
+    seed: int = 0,
+) -> list[intervals.Estimate]:
+    """Return what a statistic of both sets is, with intervals: half-samples, and for shares at least Wilson's.
+
+    A share of 0 or 1 can come out alike in all halves; Wilson's interval has width there too.
+
+    Args:
+        statistic: from two sets to a vector.
+        real: (N, D) checked features.
+        fake: (M, D) checked features.
+        shares: for each number of the vector, whether it is a share in [0, 1].
+        values: of the statistic, if known.
+        seed: of the halves.
+
+    Returns:
+        An `intervals.Estimate` for each number; for under 20 samples of either set Wilson's alone.
+    """
+    values = statistic(real, fake) if values is None else values
+    smaller = min(len(real), len(fake))
+    if smaller < _ENOUGH:
+        bare = intervals.Estimate(np.nan, np.nan, np.nan, "no interval")
+        return [
+            intervals.Estimate(float(value), *intervals.wilson(float(value), smaller), "Wilson")
+            if share
+            else bare._replace(value=float(value))
+            for value, share in zip(values, shares, strict=True)
+        ]
+    errors, found = intervals.half_samples(statistic, real, fake, seed=seed), []
+    for value, error, share in zip(values, errors, shares, strict=True):
+        made = intervals.normal(value, error, method="half-samples", bounds=(0, np.inf), freedom=intervals.SPLITS)
+        if share:
+            low, high = intervals.wilson(float(value), smaller)
+            made = made._replace(low=min(made.low, low), high=min(1.0, max(made.high, high)))
+        found.append(made)
+    return found
 
 
 def radii(points: np.ndarray, ks: list[int]) -> list[np.ndarray]:

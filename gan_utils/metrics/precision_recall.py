@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_utils.metrics import checks, neighbours
+from gan_utils.metrics import checks, intervals, neighbours
 
 
 def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> tuple[float, float]:
@@ -41,5 +41,33 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> tuple
     real, fake = checks.features(real, fake)
     checks.neighbour(k, len(real), "real")
     checks.neighbour(k, len(fake), "generated")
+    precision, recall = _both(real, fake, k)
+    return float(precision), float(recall)
+
+
+def precision_recall_interval(
+    real: np.ndarray, fake: np.ndarray, *, k: int = 3, seed: int = 0
+) -> tuple[intervals.Estimate, intervals.Estimate]:
+    """Return `precision_recall` with intervals by half-samples, at least as wide as Wilson's.
+
+    Args:
+        real: (N, D) features of real samples.
+        fake: (M, D) features of generated samples.
+        k: the neighbour that sets a radius.
+        seed: of the halves.
+
+    Returns:
+        Two `Estimate`s; Wilson's alone for fewer than 20 samples.
+
+    Raises:
+        ValueError: as `precision_recall`, or if k is too large for a half.
+    """
+    real, fake = checks.features(real, fake)
+    checks.neighbour(k, min(len(real), len(fake)) // 2, "real or generated (half of them)")
+    precision, recall = neighbours.with_intervals(lambda r, f: _both(r, f, k), real, fake, (True, True), seed=seed)
+    return precision, recall
+
+
+def _both(real: np.ndarray, fake: np.ndarray, k: int) -> np.ndarray:
     counts = neighbours.count(real, fake, k_manifold=k)
-    return float(counts.fakes_in.mean()), float(counts.reals_in.mean())
+    return np.array([counts.fakes_in.mean(), counts.reals_in.mean()])

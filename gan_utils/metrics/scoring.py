@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 DEFAULT = ("frechet", "kid", "precision", "recall", "density", "coverage")
 K_MANIFOLD, K_BALLS = 3, 5
 _NEIGHBOURS = ("precision", "recall", "density", "coverage")
+_COLUMNS = 64
 _LABELS = ("inception_score", "mode_score")
 
 
@@ -153,14 +154,17 @@ class Scorer:
         return Scores(values, *numbers, self.extractor.name, self.extractor.resize, self.seed)
 
     def _features(self, samples: Any) -> features.Features:
-        found = samples
-        if not isinstance(samples, features.Features):
-            found = self.extractor(samples, progress=self.progress)
+        own = not isinstance(samples, features.Features)
+        found = self.extractor(samples, progress=self.progress) if own else samples
+        values, probabilities = found
         # an order of their own: splits and subsets are then the same however the samples came
-        direction = np.random.default_rng(0).normal(size=found.values.shape[1])
-        order = np.argsort(found.values @ direction.astype(found.values.dtype), kind="stable")
-        probabilities = None if found.probabilities is None else found.probabilities[order]
-        return features.Features(found.values[order], probabilities)
+        direction = np.asarray(np.random.default_rng(0).normal(size=values.shape[1]))
+        order = np.argsort(values @ direction.astype(values.dtype), kind="stable")
+        target = values if own and self.extractor.run is not None else np.empty_like(values)
+        for start in range(0, values.shape[1], _COLUMNS):  # no second copy of what may be most of the memory
+            columns = slice(start, start + _COLUMNS)
+            target[:, columns] = values[order, columns]
+        return features.Features(target, None if probabilities is None else probabilities[order])
 
 
 def score(
@@ -302,17 +306,11 @@ class _Computation:
             random = np.random.default_rng(self.seed)
             equal = [x[np.sort(random.choice(len(x), smaller, replace=False))] for x in (real, fake)]
             values[:2] = self._fidelity(*equal)[:2]
-        if not self.with_intervals or smaller < 4 * K_BALLS:
+        if not self.with_intervals:
             return {name: _bare(value) for name, value in zip(_NEIGHBOURS, values, strict=True)}
-        errors = intervals.half_samples(self._fidelity, real, fake, seed=self.seed)
-        found = {}
-        for name, value, error in zip(_NEIGHBOURS, values, errors, strict=True):
-            made = intervals.normal(value, error, method="half-samples", bounds=(0, np.inf), freedom=intervals.SPLITS)
-            if name != "density":  # a share; at 0 or 1 the halves need not differ at all
-                low, high = intervals.wilson(float(value), smaller)
-                made = made._replace(low=min(made.low, low), high=min(1.0, max(made.high, high)))
-            found[name] = made
-        return found
+        shares = (True, True, False, True)
+        found = neighbours.with_intervals(self._fidelity, real, fake, shares, values=values, seed=self.seed)
+        return dict(zip(_NEIGHBOURS, found, strict=True))
 
     @staticmethod
     def _fidelity(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
