@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,6 +182,23 @@ def test_what_cannot_be_scored_is_one_line_and_status_2(folder, capfd):
             assert cli.main(["score", *order, "--extractor", "identity", "--json"]) == 2, name
             out, err = capfd.readouterr()
             assert out == "" and err.startswith("gan-utils: ") and err.count("\n") == 1, (name, err)
+
+
+class Trap:
+    """What a pickle can do to who opens it."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("sprung"),)
+
+
+def test_no_file_is_unpickled(folder, capfd):
+    traps = np.array([[Trap()] * 8] * 3, object)
+    np.save("trap.npy", traps, allow_pickle=True)
+    np.savez("trap.npz", images=traps)
+    for name in ("trap.npy", "trap.npz"):
+        assert cli.main(["score", "real.npy", name, "--extractor", "identity"]) == 2
+        assert "cannot be read" in capfd.readouterr().err
+    assert not Path("sprung").exists()
 
 
 def test_bad_options_are_one_line_and_status_2(folder, capfd):

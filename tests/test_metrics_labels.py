@@ -11,7 +11,7 @@ from gan_utils.metrics import mode_score as mode
 
 
 def draw(seed, n=200, classes=5, concentration=0.3):
-    return np.random.default_rng(seed).dirichlet(np.full(classes, concentration), n)
+    return np.random.default_rng(seed).dirichlet(np.broadcast_to(concentration, classes), n)
 
 
 def by_definition(p):
@@ -61,11 +61,12 @@ def test_a_class_without_real_samples_is_smoothed():
     assert interval.low <= interval.value <= interval.high
 
 
+@pytest.mark.parametrize("num_real", [300, 6000])
 @pytest.mark.parametrize("name", ["inception_score", "mode_score", "reference"])
-def test_intervals_are_as_wide_as_repeated_sampling_says(name):
+def test_intervals_are_as_wide_as_repeated_sampling_says(name, num_real):
     values, errors = [], []
     for seed in range(80):
-        p, real = draw(seed, 500), draw(seed + 500, 400, concentration=0.5)
+        p, real = draw(seed, 500, concentration=[1.0, 0.1, 0.1, 0.1, 0.1]), draw(seed + 500, num_real)
         if name == "inception_score":
             estimate = inception.inception_score_interval(p, splits=1)
         else:
