@@ -1,7 +1,9 @@
 """The command ``gan-utils``: score generated samples; name what went wrong in a run."""
 
 import argparse
+import contextlib
 import csv
+import io
 import json
 import sys
 import warnings
@@ -88,19 +90,21 @@ def _score(options: argparse.Namespace) -> int:
     from gan_utils import metrics
     from gan_utils.metrics import features, inputs, scoring
 
-    names = options.metrics.split(",") if options.metrics else scoring.DEFAULT
+    names = list(scoring.DEFAULT) if options.metrics is None else options.metrics.split(",")
     if options.metrics == "all":
         labels = options.extractor == "fashion_mnist" or options.extractor.startswith("inception") or options.logits
         wanted = {"memorisation": options.held_out, "inception_score": labels, "mode_score": labels}
         names = [name for name in metrics.METRICS if wanted.get(name, True)]
-    names = scoring.check_names([name.strip() for name in names], held_out=options.held_out is not None)
+    checked = scoring.check_names([name.strip() for name in names], held_out=options.held_out is not None)
+    own = options.extractor.endswith(".keras")
+    if (options.layer or options.logits) and not own:
+        raise ValueError(f"--layer and --logits are for a .keras extractor; --extractor is {options.extractor}.")
     if options.n is not None and options.n < 1:
         raise ValueError(f"--n is {options.n}; expected 1 or more.")
-    with warnings.catch_warnings():
+    # Keras tells of downloads on standard output, which is for the result
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.showwarning = lambda message, *_: print(f"gan-utils: {message}", file=sys.stderr)
-        chosen = options.extractor
-        if chosen.endswith(".keras"):
-            chosen = inputs.load_model(Path(chosen))
+        chosen = inputs.load_model(Path(options.extractor)) if own else options.extractor
         extractor = features.get(chosen, layer=options.layer, logits=options.logits)
         progress = sys.stderr.isatty()
 
@@ -110,12 +114,11 @@ def _score(options: argparse.Namespace) -> int:
 
         real = extract(options.real, options.n or 10_000, options.cache)
         n = options.n or min(10_000, len(real.values))
-        held_out = extract(options.held_out, n, options.cache) if options.held_out else None
         scorer = metrics.Scorer(
             real,
-            names,
+            checked,
             extractor=extractor,
-            held_out=held_out,
+            held_out=extract(options.held_out, n, options.cache) if options.held_out else None,
             seed=options.seed,
             with_intervals=not options.no_intervals,
         )

@@ -121,6 +121,10 @@ def test_a_generator_of_points_and_an_extractor_from_a_file(folder, capsys):
     assert len(generated) == 20
     one = generated.read(np.arange(20))["real"]
     assert np.allclose(generated.read(np.array([3, 7]))["real"], one[[3, 7]], atol=1e-6)
+    toy.generator().save("points.keras")
+    np.save("plane.npy", RANDOM.normal(size=(60, 2)))
+    found = as_json(capsys, "plane.npy", "points.keras", "--extractor", "identity", "--metrics", "kid")
+    assert found["n_fake"] == 60
     with pytest.raises(ValueError, match="latents"):
         inputs.Generated(dense.fashion_discriminator(), 5)
 
@@ -137,6 +141,31 @@ def test_real_features_are_cached(folder, capsys, monkeypatch):
     assert as_json(capsys, *words) == first and len(read) == 3  # made anew
     np.save("images.npy", IMAGES[1:61])
     assert as_json(capsys, *words) != first and len(read) == 5
+
+
+def test_another_network_of_the_same_name_has_its_own_cache(folder, capsys):
+    words = "images.npy", "images.npz", "--metrics", "frechet", "--cache", "kept", "--no-intervals"
+    values = []
+    for name in ("one", "two"):
+        keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(3)], name="net").save(
+            f"{name}.keras"
+        )
+        values.append(as_json(capsys, *words, "--extractor", f"{name}.keras"))
+        assert as_json(capsys, *words, "--extractor", f"{name}.keras") == values[-1]
+    assert values[0] != values[1] and len(list((folder / "kept").iterdir())) == 2
+
+
+def test_what_keras_prints_does_not_reach_standard_output(folder, capfd, monkeypatch):
+    build = features._inception
+
+    def noisy():
+        print("Downloading data from somewhere")
+        raise FileNotFoundError("not to be had")
+
+    monkeypatch.setattr(features, "_inception", noisy)
+    assert cli.main(["score", "images.npy", "images.npz", "--extractor", "inception-v3-keras", "--json"]) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1 and build
 
 
 def counting(function, seen):
@@ -161,6 +190,13 @@ def bad_inputs(folder):
     (folder / "cut.npy").write_bytes((folder / "real.npy").read_bytes()[:200])
     (folder / "cut.npz").write_bytes((folder / "images.npz").read_bytes()[:200])
     (folder / "cut.keras").write_bytes(b"PK")
+    np.save("big.npy", np.full((20, 8), 1e160))
+    (folder / "really_npy.npz").write_bytes((folder / "flat.npy").read_bytes())
+    (folder / "really_npz.npy").write_bytes((folder / "two.npz").read_bytes())
+    with zipfile.ZipFile(folder / "no_array.npz", "w") as archive:
+        archive.writestr("images", b"words")
+    with zipfile.ZipFile(folder / "lzma.npz", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("images.npy", b"words")
     (folder / "words.txt").write_text("words")
     (folder / "empty").mkdir()
     huge = (
@@ -172,7 +208,8 @@ def bad_inputs(folder):
         archive.writestr("images.npy", huge)
     return [
         "nan.npy", "one.npy", "wide.npy", "flat.npy", "none.npy", "text.npy", "pickled.npy", "pickled.npz", "two.npz",
-        "cut.npy", "cut.npz", "cut.keras", "words.txt", "empty", "huge.npz", "absent.npy",
+        "cut.npy", "cut.npz", "cut.keras", "words.txt", "empty", "huge.npz", "absent.npy", "big.npy",
+        "really_npy.npz", "really_npz.npy", "no_array.npz", "lzma.npz",
     ]  # fmt: skip
 
 
@@ -208,6 +245,8 @@ def test_bad_options_are_one_line_and_status_2(folder, capfd):
         [*good, "--metrics", "memorisation"],
         [*good, "--metrics", "inception_score"],
         [*good, "--n", "0"],
+        [*good, "--metrics", ""],
+        [*good, "--layer", "x"],
         [*good, "--extractor", "vgg"],
         [*good, "--extractor", "absent.keras"],
         ["score", "real.npy", "fake.npy"],

@@ -47,6 +47,13 @@ def test_constant_and_repeated_features():
 
 def test_bad_options_are_refused():
     real = RANDOM.normal(size=(50, 2))
-    for options in ({"bins": 1}, {"bins": 51}, {"alpha": 0.0}, {"alpha": 1.0}):
+    for options in ({"bins": 1}, {"bins": 0}, {"bins": 2.5}, {"bins": 51}, {"alpha": 0.0}, {"alpha": 1.0}):
         with pytest.raises(ValueError, match="bins="):
             bins.ndb(real, real, **options)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_offset_changes_nothing(dtype):
+    real, fake = RANDOM.normal(size=(1000, 8)), RANDOM.normal(size=(1000, 8)) + 0.4
+    here, there = (bins.ndb((real + offset).astype(dtype), (fake + offset).astype(dtype)) for offset in (0, 1e3))
+    assert here > 20 and abs(here - there) <= 4

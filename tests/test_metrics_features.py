@@ -143,3 +143,40 @@ def test_inception_takes_images_of_any_size(monkeypatch):
     assert extractor.shape == (299, 299, 3) and extractor.resize == "lanczos to 299x299"
     # Keras's own preprocessing of 0..255 is the book's scale
     assert np.allclose(keras.applications.inception_v3.preprocess_input(np.array([0.0, 127.5, 255.0])), [-1, 0, 1])
+
+
+def test_the_policy_of_the_run_does_not_change_the_features():
+    features.load_fashion_mnist.cache_clear()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        under_half = features.get("fashion_mnist")(TEST.images[:20])
+        assert keras.config.dtype_policy().name == "mixed_float16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+        features.load_fashion_mnist.cache_clear()
+    assert under_half.values.dtype == np.float32
+    assert np.allclose(under_half.values, features.get("fashion_mnist")(TEST.images[:20]).values, atol=1e-5)
+
+
+def test_fingerprints_tell_weights_apart():
+    one, other = network(), network()
+    assert features.get(one).name == features.get(other).name
+    assert features.get(one).fingerprint() != features.get(other).fingerprint()
+    assert features.get(one).fingerprint() == features.get(one).fingerprint()
+    assert (
+        features.get(one, layer="hidden").fingerprint()
+        != features.get(one, layer="hidden", logits="classes").fingerprint()
+    )
+
+
+def test_a_model_that_is_no_single_network_is_refused():
+    from gan_utils import training
+    from gan_utils.networks import dense
+
+    gan = training.GAN(dense.fashion_generator(), dense.fashion_discriminator())
+    with pytest.raises(ValueError, match="no functional model"):
+        features.get(gan)
+
+
+def test_lists_are_taken_too():
+    assert features.get("pixels")([[[0, 0.5], [1, -1]]]).values.shape == (1, 4)

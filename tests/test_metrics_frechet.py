@@ -151,3 +151,20 @@ def test_moments_hold_no_float64_copy():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < x.nbytes
+
+
+def test_a_short_set_against_a_long_one_needs_no_long_matrix():
+    import tracemalloc
+
+    short, long = RANDOM.normal(size=(200, 300)), RANDOM.normal(size=(20_000, 300)).astype(np.float32)
+    tracemalloc.start()
+    with pytest.warns(UserWarning, match="singular"):
+        value = frechet.frechet_distance(short, long)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000 * 200 * 8 and value > 0
+
+
+def test_values_that_overflow_are_refused():
+    with pytest.raises(ValueError, match="Rescale"):
+        frechet.frechet_distance(np.full((9, 2), 1e160), np.zeros((9, 2)))

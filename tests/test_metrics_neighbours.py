@@ -161,3 +161,25 @@ def test_intervals_at_the_ends_have_width_and_few_samples_have_none():
     assert density.method == "no interval" and np.isnan(density.low)
     with pytest.raises(ValueError, match="half of them"):
         coverage.density_coverage_interval(real[:12], real, k=6)
+
+
+@pytest.mark.parametrize("far", [1e3, 1e6, 1e9])
+def test_one_far_sample_costs_the_others_no_digits(far):
+    real, fake = RANDOM.normal(size=(400, 2)), RANDOM.normal(size=(400, 2))
+    before = coverage.density_coverage(real, fake)
+    real[0] = far
+    assert coverage.density_coverage(real, fake) == pytest.approx(before, abs=0.02)
+    assert precision_recall.precision_recall(real, fake)[1] > 0.9
+
+
+def test_copies_are_found_far_from_the_origin_and_memory_is_bounded():
+    train = (RANDOM.normal(size=(10_000, 16)) + 1e4).astype(np.float32)
+    samples = (RANDOM.normal(size=(3_000, 16)) + 1e4).astype(np.float32)
+    samples[:100] = train[::100]
+    tracemalloc.start()
+    distances, indices = memorisation.nearest_training_samples(train, samples)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    exact, where = scipy.spatial.cKDTree(train.astype(np.float64)).query(samples.astype(np.float64))
+    assert np.all(distances[:100] == 0) and np.allclose(distances, exact, atol=1e-6)
+    assert np.mean(indices == where) > 0.99 and peak < 3_000 * 10_000 * 4

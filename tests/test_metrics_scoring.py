@@ -31,6 +31,13 @@ def test_order_batches_and_form_do_not_matter():
     straight = metrics.score(REAL, FAKE, ON_POINTS, extractor="identity")
     for name in ON_POINTS:
         assert mixed.metrics[name][:3] == pytest.approx(straight.metrics[name][:3], rel=1e-9)
+    whole = RANDOM.integers(0, 4, size=(300, 6))
+    for dtype in (np.int64, np.uint8, np.float16, np.float32):
+        points = (whole + (1e4 if dtype == np.float32 else 0)).astype(dtype)
+        pair = (metrics.score(x, points[:150], ["kid", "ndb"], extractor="identity") for x in (points, points[::-1]))
+        one, other = pair
+        assert one.metrics["kid"][:3] == pytest.approx(other.metrics["kid"][:3], rel=1e-6, abs=1e-9)
+        assert one["ndb"] == other["ndb"]
     images = data.load(split="test").images[:300]
     names = ["frechet", "inception_score", "mode_score", "kid"]
     one = metrics.score(images[:150], images[150:], names)

@@ -30,6 +30,12 @@ def test_reset_and_equality():
     assert abs(float(metric.result())) < 1e-4
 
 
+def test_a_second_argument_is_not_taken_for_weights():
+    metric = streaming.FrechetDistance(IMAGES[:300])
+    with pytest.raises(ValueError, match="generated samples only"):
+        metric.update_state(IMAGES[:10], IMAGES[10:20])
+
+
 def test_an_extractor_without_network_is_refused():
     with pytest.raises(ValueError, match="no network"):
         streaming.FrechetDistance(IMAGES, "pixels")

@@ -21,7 +21,7 @@ def ndb(real: np.ndarray, fake: np.ndarray, *, bins: int | None = None, alpha: f
 
     .. math:: |p_b-q_b| > z_{1-\alpha/2}\sqrt{\pi_b(1-\pi_b)\,(1/N+1/M)} .
 
-    Pitfalls: the tests gain power with N and M, so compare at equal ones; equal distributions get about alpha · bins;
+    Pitfalls: the tests gain power with N and M, so compare at equal ones; equal distributions get up to alpha · bins;
     it sees shares only, so blurred samples in the right bins pass, and copies get a perfect score.
 
     Args:
@@ -65,21 +65,22 @@ def ndb_interval(
 
 def _z(real: np.ndarray, fake: np.ndarray, bins: int | None, alpha: float, seed: int) -> tuple[int, np.ndarray, float]:
     real, fake = checks.features(real, fake)
-    bins = bins or max(2, min(100, len(real) // _PER_BIN))
-    if not 2 <= bins <= len(real) or not 0 < alpha < 1:
-        raise ValueError(f"bins={bins}, alpha={alpha}; expected 2 <= bins <= {len(real)} and 0 < alpha < 1.")
+    bins = max(2, min(100, len(real) // _PER_BIN)) if bins is None else bins
+    if not isinstance(bins, int) or not 2 <= bins <= len(real) or not 0 < alpha < 1:
+        raise ValueError(f"bins={bins}, alpha={alpha}; expected a whole 2 <= bins <= {len(real)} and 0 < alpha < 1.")
     random = np.random.default_rng(seed)
-    some = real[random.permutation(len(real))[: max(_MOST, 20 * bins)]]
+    mean = real.mean(axis=0, dtype=np.float64)
+    some = real[random.permutation(len(real))[: max(_MOST, _PER_BIN * bins)]] - mean
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore", UserWarning)  # a bin that ends empty differs in nothing
         centres = kmeans2(some, bins, minit="++", rng=random)[0]
-    p, q = (_shares(values, centres) for values in (real, fake))
+    p, q = (_shares(values, mean, centres) for values in (real, fake))
     pooled = (p * len(real) + q * len(fake)) / (len(real) + len(fake))
     error = np.sqrt(pooled * (1 - pooled) * (1 / len(real) + 1 / len(fake)))
     return bins, np.divide(p - q, error, out=np.zeros(bins), where=error > 0), float(scipy.special.ndtri(1 - alpha / 2))
 
 
-def _shares(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    blocks = (values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK))
+def _shares(values: np.ndarray, mean: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    blocks = (values[start : start + _BLOCK] - mean for start in range(0, len(values), _BLOCK))
     counts = [np.bincount(vq(block, centres)[0], minlength=len(centres)) for block in blocks]
     return np.sum(counts, axis=0) / len(values)

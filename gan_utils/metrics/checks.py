@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 _BLOCK = 4096
+_LARGEST = 1e40  # the kernel distance takes sixth powers
 
 
 def features(real: Any, fake: Any, *, at_least: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -36,6 +37,9 @@ def pair(real: Any, fake: Any, *, name: str, at_least: int = 1) -> tuple[np.ndar
         raise ValueError(f"{name} have shapes {real.shape} and {fake.shape}; expected at least {at_least} of each.")
     for values in (real, fake):
         finite(values, name)
+        largest = max(-float(values.min()), float(values.max()))
+        if largest > _LARGEST:
+            raise ValueError(f"{name} reach {largest:.3g}; expected values below {_LARGEST:.0e}. Rescale them.")
     return real, fake
 
 

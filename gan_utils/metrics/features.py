@@ -1,8 +1,10 @@
 """Feature extractors: what turns images into the vectors, and the class probabilities, that a metric compares."""
 
+import contextlib
 import functools
+import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -59,6 +61,16 @@ class Extractor:
         """How images of another size are brought to this extractor's."""
         return "none" if self.shape is None else f"lanczos to {self.shape[0]}x{self.shape[1]}"
 
+    def fingerprint(self) -> str:
+        """Return a text that differs where the extractor does: name, weights, what it makes of a noise image."""
+        digest = hashlib.sha256(f"{self.name} {self.resize} ".encode())
+        if self.network is not None and self.run is not None:
+            size = self.shape or (64, 64, self.network.input_shape[-1])
+            outputs = self.run(np.random.default_rng(0).uniform(-1, 1, (1, *size)).astype(np.float32))
+            for array in (*self.network.get_weights(), *(each for each in outputs if each is not None)):
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
     def __call__(
         self, samples: "np.ndarray | Source", *, batch_size: int | None = None, progress: bool = False
     ) -> Features:
@@ -76,9 +88,11 @@ class Extractor:
         Raises:
             ValueError: for another shape, no sample, numbers that are no pixels, or values that are not finite.
         """
+        if not hasattr(samples, "read"):
+            samples = np.asarray(samples)
         if self.run is None:
-            values = np.asarray(samples)
-            checks.features(values, values)
+            whole = samples if isinstance(samples, np.ndarray) else samples.read(np.arange(len(samples)))["real"]
+            values, _ = checks.features(whole, whole)
             return Features(values, None)
         size, total = self.batch_size if batch_size is None else batch_size, len(samples)
         if not total:
@@ -212,6 +226,11 @@ def fashion_mnist_classifier() -> "keras.Model":
     """
     from gan_utils.runtime import keras
 
+    with _single_precision():
+        return _classifier(keras)
+
+
+def _classifier(keras: Any) -> "keras.Model":
     layers = keras.layers
     images = keras.Input((28, 28, 1), name="images")
     x = images
@@ -243,12 +262,25 @@ def load_fashion_mnist(path: Path | None = None) -> "keras.Model":
     return model
 
 
+@contextlib.contextmanager
+def _single_precision() -> Iterator[None]:
+    # features of one name must not depend on the policy under which a GAN happens to be trained
+    from gan_utils.runtime import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def _inception() -> "keras.Model":
     from gan_utils.data.images import stall_limit
     from gan_utils.runtime import keras
 
     try:
-        with stall_limit():
+        with stall_limit(), _single_precision():
             model = keras.applications.InceptionV3(weights="imagenet", classifier_activation=None)
     except Exception as error:  # Keras raises a bare Exception for HTTP and URL errors
         raise FileNotFoundError(
@@ -264,6 +296,10 @@ def _from_model(model: Any, layer: str | None, logits: str | None) -> Extractor:
 
     if not isinstance(model, keras.Model):
         raise ValueError(f"extractor is {type(model).__name__}; expected {', '.join(NAMES)} or a Keras model.")
+    if not getattr(model, "outputs", None):
+        raise ValueError(
+            f"{model.name} is no functional model, so it has no layers' outputs to take; pass one network."
+        )
     names = [each.name for each in model.layers]
     for name in (layer, logits):
         if name is not None and name not in names:

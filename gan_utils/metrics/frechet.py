@@ -89,7 +89,7 @@ def frechet_distance(real: np.ndarray | Moments, fake: np.ndarray | Moments) -> 
         if min(len(real), len(fake)) <= real.shape[1]:
             _warn(min(len(real), len(fake)), real.shape[1])
             shift = real.mean(axis=0, dtype=np.float64) - fake.mean(axis=0, dtype=np.float64)
-            factors = [_rows(real), _rows(fake)]
+            factors = [_rows(x) if len(x) <= x.shape[1] else factor(moments(x).covariance) for x in (real, fake)]
             spread = sum(float(np.sum(factor**2)) for factor in factors)
             return _distance(shift, spread, scipy.linalg.svdvals(factors[0] @ factors[1].T).sum())
     one, other = (x if isinstance(x, Moments) else moments(x) for x in (real, fake))

@@ -89,7 +89,7 @@ def open_input(name: str, extractor: features.Extractor, *, n: int, seed: int = 
         raise ValueError(f"{path} ends in {path.suffix or 'nothing'}; expected .npy, .npz, .keras or a folder.")
     try:
         array = _array(path)
-    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, KeyError) as error:
+    except Exception as error:  # a broken archive raises what its compression likes
         raise ValueError(f"{path} cannot be read ({str(error).splitlines()[0] if str(error) else error!r}).") from error
     if array.ndim < 2 or not array.size:
         raise ValueError(f"{path} holds an array of shape {array.shape}; expected images (N, H, W[, C]) or (N, D).")
@@ -116,7 +116,7 @@ def cached_features(
     """
     if folder is None or not source.fingerprint or extractor.run is None:
         return extractor(source.samples, progress=progress)
-    key = hashlib.sha256(f"{source.fingerprint} {extractor.name} {extractor.resize}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{source.fingerprint} {extractor.fingerprint()}".encode()).hexdigest()[:32]
     path = folder / f"{key}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -135,16 +135,20 @@ def cached_features(
 
 
 def _array(path: Path) -> np.ndarray:
-    if path.suffix == ".npy":
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    with np.load(path, allow_pickle=False) as archive:
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        return found
+    with found as archive:
         names = archive.files
         chosen = names if len(names) == 1 else [name for name in _PREFERRED if name in names]
         if not chosen:
             raise ValueError(
                 f"it holds {', '.join(names) or 'nothing'}; expected one array or one named {_PREFERRED[0]}"
             )
-        return archive[chosen[0]]
+        array = archive[chosen[0]]
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"its member {chosen[0]} is no array")
+        return array
 
 
 def _folder(path: Path, extractor: features.Extractor) -> Input:

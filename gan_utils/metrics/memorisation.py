@@ -6,7 +6,7 @@ import numpy as np
 
 from gan_utils.metrics import checks, intervals
 
-_NOMINEES = 8
+_NOMINEES, _TRAIN, _SAMPLES = 8, 10_000, 500
 
 
 def nearest_training_samples(train: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -29,19 +29,26 @@ def nearest_training_samples(train: np.ndarray, samples: np.ndarray) -> tuple[np
     """
     train, samples = _flat(train), _flat(samples)
     checks.pair(train, samples, name="samples")
-    rows = np.arange(len(samples))[:, None]
+    mean = train.mean(axis=0, dtype=np.float64)
     best, index = np.full(len(samples), np.inf), np.zeros(len(samples), np.int64)
-    for start in range(0, len(train), 10_000):
-        block = train[start : start + 10_000]
-        # the samples' own squares do not change the order; single precision only nominates candidates
-        squares = (block**2).sum(axis=1) - 2.0 * samples @ block.T
-        nominees = np.argpartition(squares, min(_NOMINEES, len(block)) - 1, axis=1)[:, :_NOMINEES]
-        # by subtraction: the expanded square loses the digits that tell a copy from a near copy
-        distances = np.linalg.norm(block[nominees].astype(np.float64) - samples[:, None].astype(np.float64), axis=2)
-        nearest = distances.argmin(axis=1)[:, None]
-        distance = distances[rows, nearest][:, 0]
-        closer = distance < best
-        best[closer], index[closer] = distance[closer], start + nominees[rows, nearest][closer, 0]
+    for start in range(0, len(train), _TRAIN):
+        block = train[start : start + _TRAIN]
+        centred = (block - mean).astype(np.float32)  # single precision only nominates candidates
+        squares = (centred**2).sum(axis=1)
+        for begin in range(0, len(samples), _SAMPLES):
+            some = samples[begin : begin + _SAMPLES]
+            # the samples' own squares do not change the order
+            scores = squares - 2.0 * (some - mean).astype(np.float32) @ centred.T
+            nominees = np.argpartition(scores, min(_NOMINEES, len(block)) - 1, axis=1)[:, :_NOMINEES]
+            # by subtraction: the expanded square loses the digits that tell a copy from a near copy
+            distances = np.stack(
+                [np.linalg.norm(block[chosen].astype(np.float64) - some, axis=1) for chosen in nominees.T], axis=1
+            )
+            rows, nearest = np.arange(len(some)), distances.argmin(axis=1)
+            distance = distances[rows, nearest]
+            closer = np.flatnonzero(distance < best[begin : begin + _SAMPLES])
+            best[begin + closer] = distance[closer]
+            index[begin + closer] = start + nominees[closer, nearest[closer]]
     return best, index
 
 

@@ -64,7 +64,7 @@ def modes(
         Srivastava, Valkov, Russell, Gutmann and Sutton 2017, arXiv 1705.07761, section 4 (modes, high quality); Lin,
         Khetan, Fanti and Oh 2018, arXiv 1712.04086, section 4 (reverse KL).
     """
-    good, nearest, w = _assign(samples, means, sigma, weights, radius)
+    good, nearest, w = _assign(samples, means, sigma, weights, radius, least)
     counts, q = np.bincount(nearest[good], minlength=len(w)), np.bincount(nearest, minlength=len(w)) / len(nearest)
     forward, reverse = scipy.special.rel_entr(w, q).sum(), scipy.special.rel_entr(q, w).sum()
     return Modes(int(np.sum(counts >= least)), float(good.mean()), float(forward), float(reverse))
@@ -85,17 +85,22 @@ def modes_interval(
     (forward infinite where a mode is missing). Args and errors as `modes`.
     """
     found = modes(samples, means, sigma=sigma, weights=weights, radius=radius, least=least)
-    good, nearest, w = _assign(samples, means, sigma, weights, radius)
+    good, nearest, w = _assign(samples, means, sigma, weights, radius, least)
     n, q = len(nearest), np.bincount(nearest, minlength=len(w)) / len(nearest)
-    again = 1 - scipy.special.bdtr(least - 1, n, np.bincount(nearest[good], minlength=len(w)) / n)
-    spread = float(np.sqrt(np.sum(again * (1 - again))))
+    counts = np.bincount(nearest[good], minlength=len(w))
+    again = 1 - scipy.special.bdtr(least - 1, n, np.maximum(counts, 1) / n)  # of a mode not found, as if found once
+    doubt, seen = again * (1 - again), counts >= least
+    below, above = (
+        intervals.normal(found.covered, np.sqrt(np.sum(part)), method="", bounds=(0.0, len(w)))
+        for part in (doubt[seen], doubt)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         forward = standard_error((-w / q)[nearest])
         reverse = standard_error((np.log(q) - np.log(w))[nearest])
     zero, delta = (0.0, np.inf), "delta method"
     finite = np.isfinite(found.forward_kl)
     return {
-        "covered": intervals.normal(found.covered, spread, method="chance to be found again", bounds=(0.0, len(w))),
+        "covered": intervals.Estimate(found.covered, below.low, above.high, "chance to be found again"),
         "high_quality": intervals.Estimate(found.high_quality, *intervals.wilson(found.high_quality, n), "Wilson"),
         "forward_kl": intervals.normal(found.forward_kl, forward, method=delta, bounds=zero)
         if finite
@@ -122,14 +127,14 @@ def ceiling(dimensions: int, radius: float = 3.0) -> float:
 
 
 def _assign(
-    samples: np.ndarray, means: np.ndarray, sigma: float, weights: np.ndarray | None, radius: float
+    samples: np.ndarray, means: np.ndarray, sigma: float, weights: np.ndarray | None, radius: float, least: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     samples, means = checks.pair(samples, means, name="samples and means")
     w = np.full(len(means), 1 / len(means)) if weights is None else np.asarray(weights, np.float64)
     if len(means) < 2 or w.shape != (len(means),) or w.min() <= 0 or abs(w.sum() - 1) > 1e-6:
         raise ValueError(f"{len(means)} means, weights {weights}; expected at least two, positive weights of sum 1.")
-    if sigma <= 0 or radius <= 0:
-        raise ValueError(f"sigma={sigma}, radius={radius}; expected both > 0.")
+    if sigma <= 0 or radius <= 0 or least < 1:
+        raise ValueError(f"sigma={sigma}, radius={radius}, least={least}; expected the first two > 0, the last >= 1.")
     best, nearest = np.full(len(samples), np.inf), np.zeros(len(samples), np.int64)
     for index, mean in enumerate(means):
         distance = np.linalg.norm(samples - mean, axis=1)

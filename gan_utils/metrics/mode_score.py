@@ -44,7 +44,8 @@ def mode_score(
         1.0
 
     Reference:
-        Che, Li, Jacob, Bengio and Li 2016, arXiv 1612.02136, section 4.1, for the first.
+        Che, Li, Jacob, Bengio and Li 2016, arXiv 1612.02136, whose formula is read in both ways, depending on whether
+        its p(y) is that of the samples or of the training labels.
     """
     p, target, _ = _checked(probabilities, reference, variant, smoothing)
     return float(np.exp(_log_score(p, target, variant)))

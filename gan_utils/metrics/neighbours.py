@@ -1,6 +1,6 @@
 """Nearest-neighbour balls in tiles: the geometry under precision, recall, density and coverage.
 
-Squared distances are computed in float64, in tiles of 8 MB and on all cores, so memory does not grow with N·M.
+Squared distances are computed in float64, in tiles of at most 8 MB a core, so memory does not grow with N·M.
 """
 
 import os
@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from gan_utils.metrics import intervals
 
+_TILE = 2**20
 _ROWS, _COLUMNS = 512, 2048
 _ENOUGH = 20
 _CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
@@ -47,7 +48,7 @@ def count(real: np.ndarray, fake: np.ndarray, *, k_manifold: int | None = None, 
     Returns:
         `Counts`; what was left out is empty.
     """
-    origin = real.mean(axis=0, dtype=np.float64)
+    origin = _middle(real)
     wanted = [k for k in (k_manifold, k_balls) if k is not None]
     around_real = dict(zip(wanted, radii(real, wanted), strict=True))
     around_fake = radii(fake, [k_manifold])[0] if k_manifold else None
@@ -73,7 +74,6 @@ def with_intervals(
     fake: np.ndarray,
     shares: tuple[bool, ...],
     *,
-    values: np.ndarray | None = None,
     seed: int = 0,
 ) -> list[intervals.Estimate]:
     """Return what a statistic of both sets is, with intervals: half-samples, and for shares at least Wilson's.
@@ -85,18 +85,18 @@ def with_intervals(
         real: (N, D) checked features.
         fake: (M, D) checked features.
         shares: for each number of the vector, whether it is a share in [0, 1].
-        values: of the statistic, if known.
         seed: of the halves.
 
     Returns:
         An `intervals.Estimate` for each number; for under 20 samples of either set Wilson's alone.
     """
-    values = statistic(real, fake) if values is None else values
+    values = statistic(real, fake)
     smaller = min(len(real), len(fake))
     if smaller < _ENOUGH:
         bare = intervals.Estimate(np.nan, np.nan, np.nan, "no interval")
+        # shared balls tie samples together, so they count for half as many
         return [
-            intervals.Estimate(float(value), *intervals.wilson(float(value), smaller), "Wilson")
+            intervals.Estimate(float(value), *intervals.wilson(float(value), max(1, smaller // 2)), "Wilson")
             if share
             else bare._replace(value=float(value))
             for value, share in zip(values, shares, strict=True)
@@ -132,11 +132,15 @@ def radii(points: np.ndarray, ks: list[int]) -> list[np.ndarray]:
         both.partition(most, axis=1)
         nearest[rows] = both[:, : most + 1]
 
-    origin = points.mean(axis=0, dtype=np.float64)
-    squares = _each_tile(points, points, visit, origin)
+    squares = _each_tile(points, points, visit, _middle(points))
     nearest.sort(axis=1)
-    tolerance = _ROUNDING * (squares + squares.max())
-    return [np.maximum(nearest[:, k], 0.0) - tolerance for k in ks]
+    # a neighbour at distance r lies within |x| + r of the origin, which bounds the rounding error
+    return [radius - _ROUNDING * (squares + radius) for radius in np.maximum(nearest[:, ks], 0.0).T]
+
+
+def _middle(points: np.ndarray) -> np.ndarray:
+    # near most points, also where one lies far away, so that squares are small and few digits are lost
+    return np.median(points[:: max(1, len(points) // 1000)].astype(np.float64), axis=0)
 
 
 def _each_tile(
@@ -144,14 +148,16 @@ def _each_tile(
 ) -> np.ndarray:
     # calls visit(rows, columns, squared distances), rows in threads; returns the squares of left's distance to origin
     squares = np.empty(len(left))
+    width = max(1, left.shape[1])
+    row_step, column_step = (max(16, min(step, _TILE // width)) for step in (_ROWS, _COLUMNS))
 
     def one(start: int) -> None:
-        rows = slice(start, min(start + _ROWS, len(left)))
+        rows = slice(start, min(start + row_step, len(left)))
         block = np.asarray(left[rows], np.float64) - origin
         squares[rows] = np.einsum("ij,ij->i", block, block)
         block *= -2.0
-        for begin in range(0, len(right), _COLUMNS):
-            columns = slice(begin, min(begin + _COLUMNS, len(right)))
+        for begin in range(0, len(right), column_step):
+            columns = slice(begin, min(begin + column_step, len(right)))
             other = np.asarray(right[columns], np.float64) - origin
             squared = block @ other.T
             squared += np.einsum("ij,ij->i", other, other)
@@ -160,5 +166,5 @@ def _each_tile(
 
     # a tile a core: threads inside each product too would only be in each other's way
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(_CORES) as pool:
-        list(pool.map(one, range(0, len(left), _ROWS)))
+        list(pool.map(one, range(0, len(left), row_step)))
     return squares

@@ -158,8 +158,9 @@ class Scorer:
         found = self.extractor(samples, progress=self.progress) if own else samples
         values, probabilities = found
         # an order of their own: splits and subsets are then the same however the samples came
-        direction = np.asarray(np.random.default_rng(0).normal(size=values.shape[1]))
-        order = np.argsort(values @ direction.astype(values.dtype), kind="stable")
+        directions, least = np.random.default_rng(0).normal(size=(values.shape[1], 2)), values.min(axis=0)
+        keys = np.concatenate([(values[i : i + 4096] - least) @ directions for i in range(0, len(values), 4096)])
+        order = np.lexsort(keys.T)
         target = values if own and self.extractor.run is not None else np.empty_like(values)
         for start in range(0, values.shape[1], _COLUMNS):  # no second copy of what may be most of the memory
             columns = slice(start, start + _COLUMNS)
@@ -294,23 +295,26 @@ class _Computation:
     def memorisation(self) -> intervals.Estimate:
         assert self.held_out is not None  # check_names saw to it
         three = self.real.values, self.fake.values, self.held_out
-        return self._either(memorisation.memorisation_interval, memorisation.memorisation_ratio, *three)
+        if not self.with_intervals:
+            return _bare(memorisation.memorisation_ratio(*three))
+        return memorisation.memorisation_interval(*three, seed=self.seed)
 
     @functools.cached_property
     def _neighbours(self) -> dict[str, intervals.Estimate]:
         real, fake = self.real.values, self.fake.values
         smaller = min(len(real), len(fake))
         checks.neighbour(K_BALLS, smaller, "real or generated")
-        values = self._fidelity(real, fake)
+        found = self._four(real, fake)
         if len(real) != len(fake):  # precision and recall are defined at equal numbers
             random = np.random.default_rng(self.seed)
             equal = [x[np.sort(random.choice(len(x), smaller, replace=False))] for x in (real, fake)]
-            values[:2] = self._fidelity(*equal)[:2]
-        if not self.with_intervals:
-            return {name: _bare(value) for name, value in zip(_NEIGHBOURS, values, strict=True)}
-        shares = (True, True, False, True)
-        found = neighbours.with_intervals(self._fidelity, real, fake, shares, values=values, seed=self.seed)
+            found[:2] = self._four(*equal)[:2]
         return dict(zip(_NEIGHBOURS, found, strict=True))
+
+    def _four(self, real: np.ndarray, fake: np.ndarray) -> list[intervals.Estimate]:
+        if self.with_intervals:
+            return neighbours.with_intervals(self._fidelity, real, fake, (True, True, False, True), seed=self.seed)
+        return [_bare(value) for value in self._fidelity(real, fake)]
 
     @staticmethod
     def _fidelity(real: np.ndarray, fake: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ from gan_utils.metrics import features, frechet
 from gan_utils.runtime import keras
 
 
-@keras.saving.register_keras_serializable("gan_utils")
 class FrechetDistance(keras.metrics.Metric):
     """`frechet.frechet_distance` of all generated samples seen since the last reset, against a fixed real set.
 
@@ -42,9 +41,8 @@ class FrechetDistance(keras.metrics.Metric):
         extractor: "str | keras.Model | features.Extractor" = "fashion_mnist",
         *,
         name: str = "frechet",
-        dtype: str = "float64",
     ) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype="float64")
         chosen = features.get(extractor)
         if chosen.network is None:
             raise ValueError(f"the extractor {chosen.name} has no network; expected fashion_mnist or a Keras model.")
@@ -53,17 +51,22 @@ class FrechetDistance(keras.metrics.Metric):
         self._factor = frechet.factor(self.real.covariance)
         size = len(self.real.mean)
         # sums are taken of features less the real mean, so that no digits are lost
-        self.count = self.add_variable((), "zeros", dtype, name="count")
-        self.total = self.add_variable((size,), "zeros", dtype, name="total")
-        self.outer = self.add_variable((size, size), "zeros", dtype, name="outer")
+        self.count = self.add_variable((), "zeros", "float64", name="count")
+        self.total = self.add_variable((size,), "zeros", "float64", name="total")
+        self.outer = self.add_variable((size, size), "zeros", "float64", name="outer")
 
     def update_state(self, samples: Any, sample_weight: None = None) -> None:
         """Add samples.
 
         Args:
             samples: (k, H, W, C) float in [-1, 1].
-            sample_weight: not supported.
+            sample_weight: none; every sample counts alike.
+
+        Raises:
+            ValueError: for weights, or a second argument taken for them.
         """
+        if sample_weight is not None:
+            raise ValueError("update_state takes generated samples only; the real ones were given at the start.")
         ops = keras.ops
         values = keras.tree.flatten(self._network(samples, training=False))[0]
         values = ops.cast(ops.reshape(values, (ops.shape(values)[0], -1)), self.dtype) - self.real.mean

@@ -136,6 +136,9 @@ class Score(keras.callbacks.Callback):
         n: samples.
         every: epochs between two evaluations; the first is after the first epoch.
         seed: of the latents.
+
+    Raises:
+        ValueError: if n < 1 or every < 1.
     """
 
     def __init__(
@@ -147,6 +150,8 @@ class Score(keras.callbacks.Callback):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if n < 1 or every < 1:
+            raise ValueError(f"n={n}, every={every}; expected both at least 1.")
         self.metrics, self.n, self.every, self.seed = metrics, n, every, seed
         self.values: dict[str, float] = {}
 
