@@ -22,6 +22,7 @@ SEEDS = (0, 1, 2, 3, 4)
 N = 10_000
 METRICS = ("frechet", "kid", "inception_score", "mode_score", "precision", "recall", "density", "coverage")
 MODELS = ("real", "untrained", "selu", "fashion", "dcgan")
+MADE_BY = [f"gan_utils/{path}.py" for path in ("losses", "networks/*", "training/adversarial", "training/gan")]
 STEPS = {"selu": (32, 7000), "fashion": (32, 7000), "dcgan": (256, 400)}  # batch, steps
 
 
@@ -90,7 +91,7 @@ def main() -> None:
     header = {
         "what": "scores of 10,000 samples against the 10,000 test images of Fashion-MNIST",
         **common.environment("tensorflow", "keras"),
-        "code": common.code_hash("benchmarks/leaderboard.py", "gan_utils/networks/*.py", "gan_utils/training/*.py"),
+        "code": common.code_hash("benchmarks/leaderboard.py", *MADE_BY),
         "seeds": list(arguments.seeds),
     }
 
