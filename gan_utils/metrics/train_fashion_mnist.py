@@ -1,7 +1,7 @@
 """Train the shipped feature extractor: ``python -m gan_utils.metrics.train_fashion_mnist weights.npz``.
 
-Everything was chosen on 5,000 images held out of the training set; the test set is scored once, at the end. Another
-seed or processor ends within 0.3 points of the shipped weights.
+Everything was chosen on 5,000 images held out of the training set; the test set is scored once, at the end. The
+shipped weights (seed 0) get 93.15 % of it; the same seed on another processor 93.09 %, seed 1 92.80 %.
 """
 
 import argparse
