@@ -1,6 +1,6 @@
 """Build the book: page assets, data, executed notebooks. Run by ``make book``; does only what changed.
 
-A notebook is executed again when it changes; all are when `gan_utils`, a pin or the budget changes.
+A notebook is executed again when it changes; all are when `gan_utils`, a study, a pin or the budget changes.
 """
 
 import argparse
