@@ -38,7 +38,7 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> tuple
     real, fake = checks.features(real, fake)
     checks.neighbour(k, len(real), "real")
     density, coverage = _both(real, fake, k)
-    return float(density), float(coverage)
+    return density, coverage
 
 
 def density_coverage_interval(
@@ -64,6 +64,5 @@ def density_coverage_interval(
     return density, coverage
 
 
-def _both(real: np.ndarray, fake: np.ndarray, k: int) -> np.ndarray:
-    per_ball = neighbours.count(real, fake, k_balls=k).fakes_per_ball
-    return np.array([per_ball.sum() / (k * len(fake)), np.mean(per_ball > 0)])
+def _both(real: np.ndarray, fake: np.ndarray, k: int) -> list[float]:
+    return neighbours.count(real, fake, k_balls=k).density_coverage(k)

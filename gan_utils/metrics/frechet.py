@@ -89,7 +89,7 @@ def frechet_distance(real: np.ndarray | Moments, fake: np.ndarray | Moments) -> 
         if min(len(real), len(fake)) <= real.shape[1]:
             _warn(min(len(real), len(fake)), real.shape[1])
             shift = real.mean(axis=0, dtype=np.float64) - fake.mean(axis=0, dtype=np.float64)
-            factors = [_rows(x) if len(x) <= x.shape[1] else factor(moments(x).covariance) for x in (real, fake)]
+            factors = [_short_factor(x) for x in (real, fake)]
             spread = sum(float(np.sum(factor**2)) for factor in factors)
             return _distance(shift, spread, scipy.linalg.svdvals(factors[0] @ factors[1].T).sum())
     one, other = (x if isinstance(x, Moments) else moments(x) for x in (real, fake))
@@ -118,8 +118,11 @@ def frechet_interval(real: np.ndarray, fake: np.ndarray) -> intervals.Estimate:
         ValueError: as `frechet_distance`.
     """
     real, fake = checks.features(real, fake, at_least=2)
-    value = frechet_distance(real, fake)
-    factors = [_rows(x) if len(x) <= x.shape[1] else factor(moments(x).covariance) for x in (real, fake)]
+    if min(len(real), len(fake)) > real.shape[1]:
+        fitted = moments(real), moments(fake)
+        value, factors = frechet_distance(*fitted), [factor(each.covariance) for each in fitted]
+    else:
+        value, factors = frechet_distance(real, fake), [_short_factor(x) for x in (real, fake)]
     shift = 2.0 * (real.mean(axis=0, dtype=np.float64) - fake.mean(axis=0, dtype=np.float64))
     variance = _influence_variance(real, factors[1], shift) + _influence_variance(fake, factors[0], -shift)
     return intervals.normal(value, float(np.sqrt(variance)), method="delta method", bounds=(0.0, np.inf))
@@ -204,6 +207,10 @@ def _warn(n: int, dimensions: int) -> None:
 
 def _rows(values: np.ndarray) -> np.ndarray:
     return (values - values.mean(axis=0, dtype=np.float64)) / np.sqrt(len(values) - 1)
+
+
+def _short_factor(values: np.ndarray) -> np.ndarray:
+    return _rows(values) if len(values) <= values.shape[1] else factor(moments(values).covariance)
 
 
 def _trace_of_root(one: np.ndarray, other: np.ndarray) -> float:

@@ -31,6 +31,18 @@ class Estimate(NamedTuple):
     method: str
 
 
+def bare(value: float) -> Estimate:
+    """Return a value without an interval.
+
+    Args:
+        value: the score.
+
+    Returns:
+        An `Estimate` whose ends are NaN.
+    """
+    return Estimate(float(value), np.nan, np.nan, "no interval")
+
+
 def normal(
     value: float, error: float, *, method: str, bounds: tuple[float, float] = (-np.inf, np.inf), freedom: float = np.inf
 ) -> Estimate:
@@ -79,7 +91,7 @@ def wilson(value: float, n: int) -> tuple[float, float]:
 
 
 def half_samples(
-    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray | float],
+    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray | list[float] | float],
     real: np.ndarray,
     fake: np.ndarray,
     *,

@@ -64,7 +64,10 @@ def modes(
         Srivastava, Valkov, Russell, Gutmann and Sutton 2017, arXiv 1705.07761, section 4 (modes, high quality); Lin,
         Khetan, Fanti and Oh 2018, arXiv 1712.04086, section 4 (reverse KL).
     """
-    good, nearest, w = _assign(samples, means, sigma, weights, radius, least)
+    return _figures(*_assign(samples, means, sigma, weights, radius, least), least)
+
+
+def _figures(good: np.ndarray, nearest: np.ndarray, w: np.ndarray, least: int) -> Modes:
     counts, q = np.bincount(nearest[good], minlength=len(w)), np.bincount(nearest, minlength=len(w)) / len(nearest)
     forward, reverse = scipy.special.rel_entr(w, q).sum(), scipy.special.rel_entr(q, w).sum()
     return Modes(int(np.sum(counts >= least)), float(good.mean()), float(forward), float(reverse))
@@ -84,8 +87,8 @@ def modes_interval(
     Covered: from each mode's chance to be found again; high quality: Wilson's interval; the divergences: delta method
     (forward infinite where a mode is missing). Args and errors as `modes`.
     """
-    found = modes(samples, means, sigma=sigma, weights=weights, radius=radius, least=least)
     good, nearest, w = _assign(samples, means, sigma, weights, radius, least)
+    found = _figures(good, nearest, w, least)
     n, q = len(nearest), np.bincount(nearest, minlength=len(w)) / len(nearest)
     counts = np.bincount(nearest[good], minlength=len(w))
     again = 1 - scipy.special.bdtr(least - 1, n, np.maximum(counts, 1) / n)  # of a mode not found, as if found once

@@ -35,6 +35,15 @@ class Counts(NamedTuple):
     reals_in: np.ndarray
     fakes_per_ball: np.ndarray
 
+    def precision_recall(self) -> list[float]:
+        """Return the shares of generated and of real samples that lie in some ball of the other set."""
+        return [float(self.fakes_in.mean()), float(self.reals_in.mean())]
+
+    def density_coverage(self, k: int) -> list[float]:
+        """Return generated samples per ball over their expectation, and the share of balls that hold any."""
+        density = self.fakes_per_ball.sum() / (k * len(self.fakes_in))
+        return [float(density), float(np.mean(self.fakes_per_ball > 0))]
+
 
 def count(real: np.ndarray, fake: np.ndarray, *, k_manifold: int | None = None, k_balls: int | None = None) -> Counts:
     """Count which samples lie in which nearest-neighbour balls, all in one pass over the distances.
@@ -46,7 +55,7 @@ def count(real: np.ndarray, fake: np.ndarray, *, k_manifold: int | None = None, 
         k_balls: the neighbour that sets the radii of density and coverage; left out if not given.
 
     Returns:
-        `Counts`; what was left out is empty.
+        `Counts`; what was left out is False or 0 throughout.
     """
     origin = _middle(real)
     wanted = [k for k in (k_manifold, k_balls) if k is not None]
@@ -69,7 +78,7 @@ def count(real: np.ndarray, fake: np.ndarray, *, k_manifold: int | None = None, 
 
 
 def with_intervals(
-    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    statistic: Callable[[np.ndarray, np.ndarray], list[float]],
     real: np.ndarray,
     fake: np.ndarray,
     shares: tuple[bool, ...],
@@ -93,12 +102,11 @@ def with_intervals(
     values = statistic(real, fake)
     smaller = min(len(real), len(fake))
     if smaller < _ENOUGH:
-        bare = intervals.Estimate(np.nan, np.nan, np.nan, "no interval")
         # shared balls tie samples together, so they count for half as many
         return [
             intervals.Estimate(float(value), *intervals.wilson(float(value), max(1, smaller // 2)), "Wilson")
             if share
-            else bare._replace(value=float(value))
+            else intervals.bare(value)
             for value, share in zip(values, shares, strict=True)
         ]
     errors, found = intervals.half_samples(statistic, real, fake, seed=seed), []

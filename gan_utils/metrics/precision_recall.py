@@ -42,7 +42,7 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> tuple
     checks.neighbour(k, len(real), "real")
     checks.neighbour(k, len(fake), "generated")
     precision, recall = _both(real, fake, k)
-    return float(precision), float(recall)
+    return precision, recall
 
 
 def precision_recall_interval(
@@ -68,6 +68,5 @@ def precision_recall_interval(
     return precision, recall
 
 
-def _both(real: np.ndarray, fake: np.ndarray, k: int) -> np.ndarray:
-    counts = neighbours.count(real, fake, k_manifold=k)
-    return np.array([counts.fakes_in.mean(), counts.reals_in.mean()])
+def _both(real: np.ndarray, fake: np.ndarray, k: int) -> list[float]:
+    return neighbours.count(real, fake, k_manifold=k).precision_recall()

@@ -295,9 +295,8 @@ class _Computation:
     def memorisation(self) -> intervals.Estimate:
         assert self.held_out is not None  # check_names saw to it
         three = self.real.values, self.fake.values, self.held_out
-        if not self.with_intervals:
-            return _bare(memorisation.memorisation_ratio(*three))
-        return memorisation.memorisation_interval(*three, seed=self.seed)
+        interval = functools.partial(memorisation.memorisation_interval, seed=self.seed)  # the ratio draws nothing
+        return self._either(interval, memorisation.memorisation_ratio, *three)
 
     @functools.cached_property
     def _neighbours(self) -> dict[str, intervals.Estimate]:
@@ -314,16 +313,15 @@ class _Computation:
     def _four(self, real: np.ndarray, fake: np.ndarray) -> list[intervals.Estimate]:
         if self.with_intervals:
             return neighbours.with_intervals(self._fidelity, real, fake, (True, True, False, True), seed=self.seed)
-        return [_bare(value) for value in self._fidelity(real, fake)]
+        return [intervals.bare(value) for value in self._fidelity(real, fake)]
 
     @staticmethod
-    def _fidelity(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
+    def _fidelity(real: np.ndarray, fake: np.ndarray) -> list[float]:
         found = neighbours.count(real, fake, k_manifold=K_MANIFOLD, k_balls=K_BALLS)
-        density = found.fakes_per_ball.sum() / (K_BALLS * len(fake))
-        return np.array([found.fakes_in.mean(), found.reals_in.mean(), density, np.mean(found.fakes_per_ball > 0)])
+        return [*found.precision_recall(), *found.density_coverage(K_BALLS)]
 
     def _either(self, interval: Callable, value: Callable, *arguments: Any, **options: Any) -> intervals.Estimate:
-        return interval(*arguments, **options) if self.with_intervals else _bare(value(*arguments, **options))
+        return interval(*arguments, **options) if self.with_intervals else intervals.bare(value(*arguments, **options))
 
     @staticmethod
     def _probabilities(found: features.Features) -> np.ndarray:
@@ -333,10 +331,6 @@ class _Computation:
 
 
 METRICS = tuple(name for name in vars(_Computation) if not name.startswith("_"))
-
-
-def _bare(value: float) -> intervals.Estimate:
-    return intervals.Estimate(float(value), np.nan, np.nan, "no interval")
 
 
 def _number(value: float) -> str:
