@@ -21,6 +21,7 @@ __all__ = [
     "runtime",
     "studies",
     "terms",
+    "theory",
     "training",
     "widgets",
 ]
