@@ -19,6 +19,7 @@ __all__ = [
     "networks",
     "plotting",
     "runtime",
+    "scratch",
     "studies",
     "terms",
     "theory",
