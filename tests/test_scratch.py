@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gan_utils import losses as keras_losses
-from gan_utils import scratch, training
+from gan_utils import runtime, scratch, training
 from gan_utils.runtime import keras, tf
 from gan_utils.scratch import convolution, network
 
@@ -205,6 +205,7 @@ def keras_players():
 
 def test_a_gan_takes_the_library_s_steps():
     images = DICE(0).uniform(-1, 1, (64, 28, 28, 1)).astype("float32")
+    runtime.set_seed(0)
     keras_generator, keras_discriminator = keras_players()
     gan = training.GAN(keras_generator, keras_discriminator, seed=0)
     rate = {"generator": 1e-2, "discriminator": 2e-2}
@@ -233,7 +234,7 @@ def test_a_gan_takes_the_library_s_steps():
         keras_generator.get_weights() + keras_discriminator.get_weights(),
         strict=True,
     ):
-        assert np.abs(mine - theirs).max() <= 1e-3 * np.abs(theirs - before).max() + 1e-6
+        assert np.abs(mine - theirs).max() <= 1e-4 * np.abs(theirs - before).max() + 1e-6
 
 
 def test_each_player_moves_in_its_own_step_only():

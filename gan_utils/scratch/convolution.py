@@ -66,6 +66,11 @@ def col2im(columns: np.ndarray, size: tuple[int, int], kernel: int, stride: int)
     return image
 
 
+def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    # one product of two matrices; NumPy would make one for each row of each image
+    return (rows.reshape(-1, rows.shape[-1]) @ matrix).reshape(*rows.shape[:-1], -1)
+
+
 class _Kernel(Layer):
     def __init__(self, shape: tuple[int, int, int, int], stride: int, same: bool, bias: int, seed: int) -> None:
         super().__init__()
@@ -147,13 +152,13 @@ class Conv2D(_Kernel):
         """Return (N, H', W', filters)."""
         self.size = (x.shape[1], x.shape[2])
         self.columns = self.patches(x, self.pads(*self.size))
-        return self.add_bias(self.columns @ self.matrix())
+        return self.add_bias(_product(self.columns, self.matrix()))
 
     def backward(self, gradient: np.ndarray) -> np.ndarray:
         """Return dx, of x's shape."""
         flat = gradient.reshape(-1, gradient.shape[-1])
         self.keep(self.columns.reshape(len(flat), -1).T @ flat, gradient)
-        return self.unpatch(gradient @ self.matrix().T, self.size, self.pads(*self.size))
+        return self.unpatch(_product(gradient, self.matrix().T), self.size, self.pads(*self.size))
 
 
 class Conv2DTranspose(_Kernel):
@@ -197,11 +202,11 @@ class Conv2DTranspose(_Kernel):
         extra = 0 if self.same else max(self.kernel - self.stride, 0)
         grown = (x.shape[1] * self.stride + extra, x.shape[2] * self.stride + extra)
         self.out_pads = self.pads(*grown)
-        return self.add_bias(self.unpatch(x @ self.matrix().T, grown, self.out_pads))
+        return self.add_bias(self.unpatch(_product(x, self.matrix().T), grown, self.out_pads))
 
     def backward(self, gradient: np.ndarray) -> np.ndarray:
         """Return dx, of x's shape."""
         columns = self.patches(gradient, self.out_pads)
         flat = self.x.reshape(-1, self.x.shape[-1])
         self.keep(columns.reshape(len(flat), -1).T @ flat, gradient)
-        return columns @ self.matrix()
+        return _product(columns, self.matrix())
