@@ -1,12 +1,16 @@
 """Figures. Every function returns (figure, axes) and none shows it."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
 
 #: colours that stay apart for colour-blind readers (Okabe and Ito 2008)
 COLOURS = {"discriminator": "#0072B2", "generator": "#D55E00", "real": "#009E73", "fake": "#CC79A7"}
@@ -91,3 +95,84 @@ def curves(
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     return figure, axes
+
+
+def draw_network(model: Any, *, width: float = 4.2) -> tuple[Figure, Axes]:
+    """Draw the tensors of a network from top to bottom, each with its shape and with the layers that made it.
+
+    A feature map is a slab: its top as wide as the image (on a root scale), its side as thick as it has channels (on a
+    log scale). A vector is a bar, as long as its size (on a log scale). Layers that keep the shape are named with the
+    one before them. Every part is a vector, so save it as SVG or PDF.
+
+    Args:
+        model: a built Keras model, one tensor after another.
+        width: of the figure, in inches; as it stands, text can be read on a telephone.
+
+    Returns:
+        The figure and its one axes.
+
+    Raises:
+        ValueError: for a model that is not built.
+    """
+    stages = _tensor_flow(model)
+    colour = COLOURS["discriminator" if len(model.output_shape) == 2 else "generator"]
+    widest = max([shape[0] or 1 for shape, _ in stages if len(shape) == 3], default=1)
+    longest = max([shape[-1] for shape, _ in stages if len(shape) == 1], default=2)
+    line, reach, top = 0.17, 0.38 * width, 0.0
+    parts: list[tuple[float, float, float, float, tuple[int, ...], list[str]]] = []
+    for shape, layers in stages:
+        if len(shape) == 3:
+            across, thick = reach * (0.12 + 0.88 * math.sqrt(shape[0] / widest)), 0.03 + 0.03 * math.log2(shape[2] + 1)
+        else:
+            across = reach * (0.08 + 0.92 * math.log(math.prod(shape) + 1) / math.log(longest + 1)) if len(shape) else 0
+            thick = 0.09
+        slant = 0.16 * across if len(shape) == 3 else 0.0
+        text = textwrap.wrap(" → ".join(layers), int(13.5 * (width - reach - 0.55)))
+        parts.append((top, min(across, reach * 1.1), thick, slant, shape, text))
+        top += max(slant + thick, line * (1 + len(text))) + 0.17
+    figure, axes = plt.subplots(figsize=(width, top + 0.5))
+    figure.subplots_adjust(0, 0, 1, 1)
+    axes.set(xlim=(0, width), ylim=(top, -0.5))
+    axes.set_axis_off()
+    axes.text(0.06, -0.3, model.name.replace("_", " "), fontsize=10, weight="bold")
+    axes.text(0.06, -0.12, f"{model.count_params():,} parameters", fontsize=8.5, color="0.35")
+    centre, column = 0.1 + 0.62 * reach, 1.42 * reach
+    for index, (y, across, thick, slant, shape, text) in enumerate(parts):
+        _slab(axes, (centre - (across + slant) / 2, y), (across, thick, slant), colour)
+        axes.text(column, y + line / 2, " × ".join(map(str, shape)), fontsize=9, va="center")
+        for number, words in enumerate(text):
+            axes.text(column, y + line * (number + 1.5), words, fontsize=7.8, va="center", color="0.35")
+        if index + 1 < len(parts):
+            end = parts[index + 1][0]
+            style = {"arrowstyle": "-|>", "color": "0.45", "lw": 0.9, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7}
+            axes.annotate("", (centre, end - 0.01), (centre, y + slant + thick + 0.02), arrowprops=style)
+    return figure, axes
+
+
+def _tensor_flow(model: Any) -> list[tuple[tuple[int, ...], list[str]]]:
+    """Return each new shape on the way through a model, with the layers that lead to it or keep it."""
+    from gan_utils.networks import structure
+
+    stages: list[tuple[tuple[int, ...], list[str]]] = [(tuple(model.input_shape[1:]), ["input"])]
+    weighted = False
+    for row in structure.rows(model):
+        new = bool(row.layer.weights) and type(row.layer).__name__ != "BatchNormalization"
+        if row.shape != stages[-1][0] or (new and weighted):
+            stages.append((tuple(size or 1 for size in row.shape), [row.text]))
+        else:
+            stages[-1][1].append(row.text)
+        weighted = weighted or new
+    return stages
+
+
+def _slab(axes: Axes, corner: tuple[float, float], size: tuple[float, float, float], colour: str) -> None:
+    """Draw a block seen from above: a slanted top (none for a vector), a front and a side."""
+    (x, y), (across, thick, slant) = corner, size
+    left, right, low = (x, y + slant), (x + across, y + slant), y + slant + thick
+    back_left, back_right = (x + slant, y), (x + across + slant, y)
+    faces = [((left, right, (right[0], low), (x, low)), 0.85)]
+    if slant:
+        faces.append(((left, back_left, back_right, right), 0.35))
+        faces.append(((right, back_right, (back_right[0], y + thick), (right[0], low)), 0.6))
+    for corners, alpha in faces:
+        axes.add_patch(Polygon(corners, facecolor=(*to_rgb(colour), alpha), edgecolor="0.25", linewidth=0.6))
