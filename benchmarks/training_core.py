@@ -175,13 +175,11 @@ def step_flops(batch: int) -> float:
     discriminator's step runs the generator forward once, the discriminator forward and backward twice (no gradient for
     images); the generator's runs both forward and backward once (none for the discriminator's kernels or for latents).
     """
+    from gan_utils.networks import structure
+
     totals = []
     for network in networks("mnist"):
-        costs = []
-        for layer in network.layers:
-            if hasattr(layer, "kernel"):
-                spatial = layer.input if "Transpose" in type(layer).__name__ else layer.output
-                costs.append(2.0 * np.prod(layer.kernel.shape) * np.prod(spatial.shape[1:-1]))
+        costs = [2.0 * structure.multiplications(layer) for layer in network.layers if hasattr(layer, "kernel")]
         totals.append((sum(costs), costs[0]))
     (generator, first), (discriminator, first_of_discriminator) = totals
     own = generator + 2 * (3 * discriminator - first_of_discriminator)

@@ -1,6 +1,8 @@
-"""Figures. Every function returns (figure, axes) and none shows it."""
+"""Figures. Every function returns (figure, axes) and none shows it; `in_a_row` makes several one output of a cell."""
 
+import io
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -147,6 +149,29 @@ def draw_network(model: Any, *, width: float = 4.2) -> tuple[Figure, Axes]:
             style = {"arrowstyle": "-|>", "color": "0.45", "lw": 0.9, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7}
             axes.annotate("", (centre, end - 0.01), (centre, y + slant + thick + 0.02), arrowprops=style)
     return figure, axes
+
+
+def in_a_row(*figures: Figure) -> Any:
+    """Return figures as vector drawings beside each other, and below each other where the page is narrow.
+
+    Args:
+        figures: what to show; they are closed.
+
+    Returns:
+        An IPython HTML object for the end of a cell.
+    """
+    from IPython.display import HTML
+
+    parts = []
+    for figure in figures:
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+        plt.close(figure)
+        drawing = text.getvalue()[text.getvalue().index("<svg") :]
+        drawing = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%" style="background:#fff"', drawing, count=1)
+        drawing = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawing, count=1)
+        parts.append(f'<div style="flex:0 1 {figure.get_figwidth()}in;min-width:min(20rem,100%)">{drawing}</div>')
+    return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">{"".join(parts)}</div>')
 
 
 def _tensor_flow(model: Any) -> list[tuple[tuple[int, ...], list[str]]]:

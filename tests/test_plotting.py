@@ -29,3 +29,10 @@ def test_curves_carry_their_reference_lines():
 def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match="expected"):
         plotting.to_display(np.zeros((4, 4)))
+
+
+def test_figures_in_a_row_are_vectors_and_fit_the_page():
+    figures = [plotting.curves({"a": [1.0, 2.0]})[0] for _ in range(2)]
+    page = plotting.in_a_row(*figures).data
+    assert page.count("<svg") == 2 and "image/png" not in page and 'height="' not in page.split("<svg")[1].split(">")[0]
+    assert "flex-wrap" in page and not plt.get_fignums()

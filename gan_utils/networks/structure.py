@@ -1,5 +1,6 @@
 """What a Keras model is made of: its layers in order, with settings, shapes and parameters."""
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -100,6 +101,22 @@ def activation(layer: keras.layers.Layer) -> str | None:
         return known[type(layer).__name__]
     name = getattr(getattr(layer, "activation", None), "__name__", "linear")
     return None if name == "linear" else name
+
+
+def multiplications(layer: keras.layers.Layer) -> int:
+    """Return the multiplications of a layer's kernel for one sample: its size times the places where it is applied.
+
+    Those are the output's pixels for a convolution, the input's for a transposed one, one for Dense on a vector.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3, strides=2, padding="same")])
+        >>> multiplications(model.layers[0])  # 3 · 3 · 1 · 2 weights at 4 · 4 places
+        288
+    """
+    if not hasattr(layer, "kernel"):
+        return 0
+    places = layer.input if "Transpose" in type(layer).__name__ else layer.output
+    return math.prod(layer.kernel.shape) * math.prod(places.shape[1:-1])
 
 
 def kernels_and_strides(model: keras.Model) -> list[tuple[int, int]]:
