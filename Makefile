@@ -6,6 +6,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PAIR := -n 2 --dist loadfile  # two at a time; a file's tests and a notebook's cells in order
 export KERAS_BACKEND := tensorflow
 
 .PHONY: book test serve bench lint clean
@@ -15,9 +16,9 @@ book: $(STAMP)
 
 test: $(STAMP)
 	@echo "Unit tests, doctests, checks of the book's files"
-	$(BIN)/python -m pytest gan_utils tests --ignore tests/site --durations=5
+	$(BIN)/python -m pytest gan_utils tests --ignore tests/site $(PAIR) --durations=5
 	@echo "Every notebook, every cell, at the smoke budget"
-	GAN_BOOK_BUDGET=smoke $(BIN)/python -m pytest chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --durations=5
+	GAN_BOOK_BUDGET=smoke $(BIN)/python -m pytest chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PAIR) --durations=5
 	@echo "Every page in a browser"
 	$(BIN)/python -m pytest tests/site -rs
 

@@ -99,7 +99,7 @@ def curves(
     return figure, axes
 
 
-def draw_network(model: Any, *, width: float = 4.2) -> tuple[Figure, Axes]:
+def draw_network(model: Any, *, width: float = 3.9) -> tuple[Figure, Axes]:
     """Draw the tensors of a network from top to bottom, each with its shape and with the layers that made it.
 
     A feature map is a slab: its top as wide as the image (on a root scale), its side as thick as it has channels (on a
@@ -171,7 +171,7 @@ def in_a_row(*figures: Figure) -> Any:
         drawing = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%" style="background:#fff"', drawing, count=1)
         drawing = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawing, count=1)
         parts.append(f'<div style="flex:0 1 {figure.get_figwidth()}in;min-width:min(20rem,100%)">{drawing}</div>')
-    return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">{"".join(parts)}</div>')
+    return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:0.8em;align-items:flex-start">{"".join(parts)}</div>')
 
 
 def _tensor_flow(model: Any) -> list[tuple[tuple[int, ...], list[str]]]:
