@@ -8,6 +8,7 @@ import pytest
 
 from gan_utils import plotting
 from gan_utils.networks import arithmetic, check_dcgan_guidelines, dcgan, dense, encoder_decoder, structure, toy
+from gan_utils.networks.layers import SpectralNormalization
 from gan_utils.runtime import keras, tf
 
 L = keras.layers
@@ -275,3 +276,22 @@ def test_receptive_fields_of_the_book_s_discriminators():
 def test_bad_input_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_wrappers_and_dilation_are_seen_through():
+    def build(wrap):
+        parts = [keras.Input((28, 28, 1)), wrap(L.Conv2D(4, 4, strides=2)), L.LeakyReLU()]
+        parts += [wrap(L.Conv2D(8, 4, strides=2)), L.BatchNormalization(), L.LeakyReLU(), L.Flatten(), wrap(L.Dense(1))]
+        return keras.Sequential(parts)
+
+    plain = build(lambda layer: layer)
+    for wrap in (L.SpectralNormalization, SpectralNormalization):
+        wrapped = build(wrap)
+        assert holds(wrapped) == holds(plain) == dict.fromkeys(NAMES, True)
+        assert arithmetic.receptive_field(wrapped) == arithmetic.receptive_field(plain) == (10, 4)
+        assert [r.text for r in structure.rows(wrapped)] == [r.text for r in structure.rows(plain)]
+        assert [structure.multiplications(r.layer) for r in structure.rows(wrapped)] == [
+            structure.multiplications(r.layer) for r in structure.rows(plain)
+        ]
+    dilated = keras.Sequential([keras.Input((28, 28, 1)), L.Conv2D(1, 3, dilation_rate=4)])
+    assert arithmetic.receptive_field(dilated) == (9, 1) and "dilation 4" in structure.rows(dilated)[0].text

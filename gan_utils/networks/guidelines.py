@@ -71,8 +71,12 @@ def check_dcgan_guidelines(model: keras.Model) -> dict[str, Finding]:
     }
 
 
+def _kind(row: structure.Row) -> str:
+    return type(structure.inner(row.layer)).__name__
+
+
 def _stages(found: list[structure.Row]) -> list[_Stage]:
-    heads = [i for i, row in enumerate(found) if type(row.layer).__name__ in _WEIGHTED]
+    heads = [i for i, row in enumerate(found) if _kind(row) in _WEIGHTED]
     stages = []
     for start, end in itertools.pairwise([*heads, len(found)]):
         after = found[start + 1 : end]
@@ -83,10 +87,12 @@ def _stages(found: list[structure.Row]) -> list[_Stage]:
 
 
 def _strided(found: list[structure.Row], stages: list[_Stage]) -> Finding:
-    pooling = [row.text for row in found if type(row.layer).__name__ in _POOLING]
+    pooling = [row.text for row in found if _kind(row) in _POOLING]
     if pooling:
         return Finding(False, f"{pooling[0]} changes the size")
-    strides = [stage.row.text for stage in stages if max(getattr(stage.row.layer, "strides", (1,))) > 1]
+    strides = [
+        stage.row.text for stage in stages if max(getattr(structure.inner(stage.row.layer), "strides", (1,))) > 1
+    ]
     return Finding(bool(strides), f"{len(strides)} strided convolutions" if strides else "no strided convolution")
 
 
@@ -101,7 +107,7 @@ def _normalised(stages: list[_Stage], generates: bool) -> Finding:
 
 def _convolutional(stages: list[_Stage], generates: bool) -> Finding:
     allowed = stages[0] if generates else stages[-1]
-    dense = [stage for stage in stages if isinstance(stage.row.layer, keras.layers.Dense)]
+    dense = [stage for stage in stages if _kind(stage.row) == "Dense"]
     hidden = [stage.row.text for stage in dense if stage is not allowed]
     return Finding(not hidden, f"{hidden[0]} is hidden" if hidden else "convolutions only")
 

@@ -64,6 +64,16 @@ def table(model: keras.Model) -> str:
     return "\n".join([*lines, f"{'total':<43}{total:>10,}"])
 
 
+def inner(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Return what a wrapper such as spectral normalisation wraps, or the layer itself.
+
+    Example:
+        >>> inner(keras.layers.SpectralNormalization(keras.layers.Dense(3))).units
+        3
+    """
+    return layer.layer if isinstance(layer, keras.layers.Wrapper) else layer
+
+
 def describe(layer: keras.layers.Layer) -> str:
     """Return a layer's kind and settings in a few words.
 
@@ -71,10 +81,12 @@ def describe(layer: keras.layers.Layer) -> str:
         >>> describe(keras.layers.Conv2D(64, 5, strides=2))
         'Conv 64, 5×5, stride 2'
     """
+    layer = inner(layer)
     kind, words = type(layer).__name__, []
     if kind in ("Conv2D", "Conv2DTranspose"):
         words = [f"{'Conv' if kind == 'Conv2D' else 'ConvT'} {layer.filters}", "×".join(map(str, layer.kernel_size))]
         words += [f"stride {layer.strides[0]}"] if max(layer.strides) > 1 else []
+        words += [f"dilation {layer.dilation_rate[0]}"] if max(layer.dilation_rate) > 1 else []
     elif kind == "Dense":
         words = [f"Dense {layer.units}"]
     elif kind in ("LeakyReLU", "Dropout"):
@@ -94,6 +106,7 @@ def activation(layer: keras.layers.Layer) -> str | None:
         >>> activation(keras.layers.Dense(3)), activation(keras.layers.LeakyReLU())
         (None, 'leaky_relu')
     """
+    layer = inner(layer)
     if isinstance(layer, keras.layers.ReLU):
         return "leaky_relu" if layer.negative_slope else "relu"
     known = {"LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu", "Softmax": "softmax"}
@@ -113,10 +126,11 @@ def multiplications(layer: keras.layers.Layer) -> int:
         >>> multiplications(model.layers[0])  # 3 · 3 · 1 · 2 weights at 4 · 4 places
         288
     """
-    if not hasattr(layer, "kernel"):
+    kernel = getattr(inner(layer), "kernel", None)
+    if kernel is None:
         return 0
-    places = layer.input if "Transpose" in type(layer).__name__ else layer.output
-    return math.prod(layer.kernel.shape) * math.prod(places.shape[1:-1])
+    places = layer.input if "Transpose" in type(inner(layer)).__name__ else layer.output
+    return math.prod(kernel.shape) * math.prod(places.shape[1:-1])
 
 
 def kernels_and_strides(model: keras.Model) -> list[tuple[int, int]]:
@@ -127,14 +141,16 @@ def kernels_and_strides(model: keras.Model) -> list[tuple[int, int]]:
     """
     found = []
     for row in rows(model):
-        if isinstance(row.layer, _ENDS):
+        layer = inner(row.layer)
+        if isinstance(layer, _ENDS):
             break
-        kind = type(row.layer).__name__
+        kind = type(layer).__name__
         if kind in ("Conv2DTranspose", "UpSampling2D"):
             raise ValueError(f"{row.text} grows the image; receptive fields are for networks that shrink it.")
-        size = getattr(row.layer, "kernel_size", getattr(row.layer, "pool_size", None))
+        size = getattr(layer, "kernel_size", getattr(layer, "pool_size", None))
         if size is not None:
-            found.append((int(size[0]), int(row.layer.strides[0])))
+            spread = getattr(layer, "dilation_rate", (1,))[0]  # a dilated kernel reaches over its holes
+            found.append(((int(size[0]) - 1) * int(spread) + 1, int(layer.strides[0])))
     return found
 
 
