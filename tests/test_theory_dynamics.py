@@ -23,18 +23,14 @@ def numeric(function, at, h=1e-6):
 @given(seed=st.integers(0, 2**16))
 def test_jacobians_are_derivatives(name, seed):
     field = FIELDS[name]
-    w = np.random.default_rng(seed).normal(size=size(field))
+    w = np.random.default_rng(seed).normal(size=field.size)
     assert np.allclose(field.jacobian(w), numeric(field.velocity, w), atol=1e-7)
-
-
-def size(field):
-    return {"bilinear": 5, "bilinear, penalised": 4}.get(next(k for k, v in FIELDS.items() if v is field), 2)
 
 
 @pytest.mark.parametrize("rule", dynamics.RULES)
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_update_s_jacobian_is_that_of_the_step(name, rule):
-    field, centre = FIELDS[name], np.zeros(size(FIELDS[name]))
+    field, centre = FIELDS[name], np.zeros(FIELDS[name].size)
     expected = numeric(lambda w: dynamics.step(field, w, rule, rate=0.2, consensus=0.7), centre)
     assert np.allclose(dynamics.update_jacobian(field, centre, rule, rate=0.2, consensus=0.7), expected, atol=1e-8)
 
@@ -109,6 +105,8 @@ def test_a_penalty_makes_the_dirac_gan_converge(penalty):
         (lambda: dynamics.play(dynamics.bilinear(), [1.0, 0.0], rate=0), "rate"),
         (lambda: dynamics.play(dynamics.bilinear(), [1.0, 0.0], steps=0), "steps"),
         (lambda: dynamics.play(dynamics.bilinear(), [np.nan, 0.0]), "start"),
+        (lambda: dynamics.play(dynamics.dirac_gan(), [1.0, 1.0, 1.0]), "expected .2,."),
+        (lambda: dynamics.update_jacobian(dynamics.bilinear(), [0.0], "alternating", rate=0.1), "expected .2,."),
         (lambda: dynamics.play(dynamics.bilinear(), [1.0, 0.0], "consensus", consensus=-1), "consensus"),
         (lambda: dynamics.update_jacobian(dynamics.bilinear(), [1.0, 0.0], "alternating", rate=0.1), "equilibrium"),
         (lambda: dynamics.spectral_radius(np.ones((2, 3))), "expected"),

@@ -25,13 +25,15 @@ class Field:
         name: of the game.
         velocity: w (n,) to v (n,).
         jacobian: w (n,) to dv/dw (n, n).
-        generators: how many of the n coordinates are the generator's.
+        generators: how many of the n coordinates are the generator's, the first ones.
+        size: n.
     """
 
     name: str
     velocity: Callable[[np.ndarray], np.ndarray]
     jacobian: Callable[[np.ndarray], np.ndarray]
     generators: int
+    size: int
 
 
 def dirac_gan(loss: str = "minimax", *, penalty: float = 0.0) -> Field:
@@ -80,7 +82,7 @@ def dirac_gan(loss: str = "minimax", *, penalty: float = 0.0) -> Field:
             [[dg * psi * psi, g + dg * theta * psi], [-d - dd * theta * psi, -dd * theta * theta - penalty]]
         )
 
-    return Field(f"Dirac-GAN, {loss.replace('_', '-')}", velocity, jacobian, 1)
+    return Field(f"Dirac-GAN, {loss.replace('_', '-')}", velocity, jacobian, 1, 2)
 
 
 def bilinear(matrix: Any = ((1.0,),)) -> Field:
@@ -98,7 +100,7 @@ def bilinear(matrix: Any = ((1.0,),)) -> Field:
     """
     a = checks.array(matrix, "matrix", axes=2)
     whole = np.block([[np.zeros((len(a), len(a))), -a], [a.T, np.zeros((a.shape[1], a.shape[1]))]])
-    return Field("bilinear game", lambda w: whole @ w, lambda w: whole, len(a))
+    return Field("bilinear game", lambda w: whole @ w, lambda w: whole, len(a), len(whole))
 
 
 def penalised(field: Field, penalty: float) -> Field:
@@ -149,7 +151,7 @@ def step(field: Field, w: np.ndarray, rule: str, *, rate: float, consensus: floa
         consensus: γ >= 0 of that rule.
 
     Raises:
-        ValueError: for an unknown rule, a rate that is not above 0, or a negative γ.
+        ValueError: for an unknown rule, a rate that is not above 0, a negative γ, or a w of another shape.
 
     Example:
         >>> step(bilinear(), np.array([1.0, 0.0]), "alternating", rate=0.5).tolist()
@@ -160,7 +162,7 @@ def step(field: Field, w: np.ndarray, rule: str, *, rate: float, consensus: floa
         Nowozin and Geiger 2017, arXiv 1705.10461, equation 9.
     """
     _options(rule, rate, consensus)
-    w = np.asarray(w, np.float64)
+    w = _point(field, w, "w")
     if rule == "alternating":
         k = field.generators
         w = np.concatenate([w[:k], w[k:] + rate * field.velocity(w)[k:]])
@@ -186,7 +188,7 @@ def play(
         >>> round(float(np.linalg.norm(orbit[-1])), 3)  # grows by sqrt(1 + h²) a step
         1.645
     """
-    path = [checks.array(start, "start", axes=1)]
+    path = [_point(field, checks.array(start, "start"), "start")]
     if steps < 1:
         raise ValueError(f"steps is {steps}; expected at least 1.")
     for _ in range(steps):
@@ -232,7 +234,7 @@ def update_jacobian(field: Field, at: Any, rule: str, *, rate: float, consensus:
         [[1.0, -0.1], [0.1, 1.0]]
     """
     _options(rule, rate, consensus)
-    at = checks.array(at, "at", axes=1)
+    at = _point(field, checks.array(at, "at"), "at")
     if np.abs(field.velocity(at)).max() > 1e-9:
         raise ValueError(f"The players still move at {at}; expected an equilibrium.")
     j, one = field.jacobian(at), np.eye(len(at))
@@ -258,6 +260,13 @@ def spectral_radius(matrix: np.ndarray) -> float:
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"matrix has shape {matrix.shape}; expected (n, n).")
     return float(np.abs(scipy.linalg.eigvals(matrix)).max())
+
+
+def _point(field: Field, w: Any, name: str) -> np.ndarray:
+    w = np.asarray(w, np.float64)
+    if w.shape != (field.size,):
+        raise ValueError(f"{name} has shape {w.shape}; expected ({field.size},) for the {field.name}.")
+    return w
 
 
 def _options(rule: str, rate: float, consensus: float) -> None:

@@ -45,7 +45,7 @@ def plan(x: Any, y: Any, p: Any = None, q: Any = None, *, order: float = 1.0) ->
     x, y = checks.point_pair(x, y)
     p, q = _masses(p, len(x), "p"), _masses(q, len(y), "q")
     if not np.isfinite(order) or order < 1:
-        raise ValueError(f"order is {order}; expected at least 1.")
+        raise ValueError(f"order is {order}; expected a finite number of at least 1.")
     costs = scipy.spatial.distance.cdist(x, y) ** order
     return ot.emd(p, q, costs, numItermax=10_000_000), costs
 
@@ -69,7 +69,7 @@ def wasserstein(x: Any, y: Any, p: Any = None, q: Any = None, *, order: float = 
         return float(np.sum(moved * costs) ** (1 / order))
     p, q = _masses(p, len(x), "p"), _masses(q, len(y), "q")
     if not np.isfinite(order) or order < 1:
-        raise ValueError(f"order is {order}; expected at least 1.")
+        raise ValueError(f"order is {order}; expected a finite number of at least 1.")
     return float(ot.wasserstein_1d(x[:, 0], y[:, 0], p, q, p=order) ** (1 / order))
 
 
