@@ -114,12 +114,16 @@ def draw_network(model: Any, *, width: float = 3.9) -> tuple[Figure, Axes]:
         The figure and its one axes.
 
     Raises:
-        ValueError: for a model that is not built.
+        ValueError: for a model that is not built or has several inputs, or less than 3 inches.
     """
+    if len(model.inputs) != 1 or width < 3:
+        raise ValueError(
+            f"{model.name} has {len(model.inputs)} inputs, width is {width}; expected 1 input, 3 inches or more."
+        )
     stages = _tensor_flow(model)
     colour = COLOURS["discriminator" if len(model.output_shape) == 2 else "generator"]
     widest = max([shape[0] or 1 for shape, _ in stages if len(shape) == 3], default=1)
-    longest = max([shape[-1] for shape, _ in stages if len(shape) == 1], default=2)
+    longest = max([math.prod(shape) for shape, _ in stages if len(shape) != 3], default=2)
     line, reach, top = 0.17, 0.38 * width, 0.0
     parts: list[tuple[float, float, float, float, tuple[int, ...], list[str]]] = []
     for shape, layers in stages:
@@ -136,7 +140,8 @@ def draw_network(model: Any, *, width: float = 3.9) -> tuple[Figure, Axes]:
     figure.subplots_adjust(0, 0, 1, 1)
     axes.set(xlim=(0, width), ylim=(top, -0.5))
     axes.set_axis_off()
-    axes.text(0.06, -0.3, model.name.replace("_", " "), fontsize=10, weight="bold")
+    name = textwrap.shorten(model.name.replace("_", " "), int(11 * width), placeholder=" …")
+    axes.text(0.06, -0.3, name, fontsize=10, weight="bold")
     axes.text(0.06, -0.12, f"{model.count_params():,} parameters", fontsize=8.5, color="0.35")
     centre, column = 0.1 + 0.62 * reach, 1.42 * reach
     for index, (y, across, thick, slant, shape, text) in enumerate(parts):
@@ -163,9 +168,10 @@ def in_a_row(*figures: Figure) -> Any:
     from IPython.display import HTML
 
     parts = []
-    for figure in figures:
+    for number, figure in enumerate(figures):
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        with plt.rc_context({"svg.hashsalt": f"figure {number}"}):  # the same picture, the same text
+            figure.savefig(text, format="svg", metadata={"Date": None})
         plt.close(figure)
         drawing = text.getvalue()[text.getvalue().index("<svg") :]
         drawing = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%" style="background:#fff"', drawing, count=1)
@@ -178,15 +184,13 @@ def _tensor_flow(model: Any) -> list[tuple[tuple[int, ...], list[str]]]:
     """Return each new shape on the way through a model, with the layers that lead to it or keep it."""
     from gan_utils.networks import structure
 
-    stages: list[tuple[tuple[int, ...], list[str]]] = [(tuple(model.input_shape[1:]), ["input"])]
-    weighted = False
+    stages: list[tuple[tuple[int, ...], list[str]]] = [(tuple(n or 1 for n in model.input_shape[1:]), ["input"])]
     for row in structure.rows(model):
-        new = bool(row.layer.weights) and type(row.layer).__name__ != "BatchNormalization"
-        if row.shape != stages[-1][0] or (new and weighted):
-            stages.append((tuple(size or 1 for size in row.shape), [row.text]))
+        shape = tuple(n or 1 for n in row.shape)
+        if shape != stages[-1][0] or hasattr(structure.inner(row.layer), "kernel"):
+            stages.append((shape, [row.text]))
         else:
             stages[-1][1].append(row.text)
-        weighted = weighted or new
     return stages
 
 

@@ -185,7 +185,7 @@ def test_one_input_one_output():
     with pytest.raises(ValueError, match="2 inputs"):
         check_dcgan_guidelines(keras.Model([one, other], L.Dense(1)(L.Flatten()(one + other))))
     with pytest.raises(ValueError, match="no layer with weights"):
-        check_dcgan_guidelines(keras.Model(one, L.Flatten()(one)))
+        check_dcgan_guidelines(keras.Sequential([keras.Input((1, 1, 1)), L.Flatten()]))
 
 
 # arithmetic
@@ -295,3 +295,62 @@ def test_wrappers_and_dilation_are_seen_through():
         ]
     dilated = keras.Sequential([keras.Input((28, 28, 1)), L.Conv2D(1, 3, dilation_rate=4)])
     assert arithmetic.receptive_field(dilated) == (9, 1) and "dilation 4" in structure.rows(dilated)[0].text
+
+
+def test_further_verdicts():
+    def judged(*layers):
+        return holds(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
+
+    conv = lambda width, **options: L.Conv2D(width, 4, strides=2, padding="same", **options)  # noqa: E731
+    tail = [conv(8), L.BatchNormalization(), L.LeakyReLU()]
+    patch = judged(conv(4), L.LeakyReLU(), *tail, L.Conv2D(1, 3, padding="same"))
+    assert patch == dict.fromkeys(NAMES, True), "a map of logits is a discriminator's"
+    assert not judged(L.BatchNormalization(), conv(4), L.LeakyReLU(), *tail, L.Flatten(), L.Dense(1))[NAMES[1]]
+    inside = judged(conv(4, activation=L.LeakyReLU(0.2)), *tail, L.Flatten(), L.Dense(1))
+    assert inside == dict.fromkeys(NAMES, True), "an activation given as a layer"
+    assert not judged(L.Conv2D(4, 4), L.LeakyReLU(), L.MaxPooling2D(), *tail, L.Flatten(), L.Dense(1))[NAMES[0]]
+    twice = keras.Sequential([keras.Input((8,)), textbook(), L.Activation("sigmoid")])
+    assert not holds(twice)[NAMES[3]], "tanh, and then a sigmoid"
+    with pytest.raises(ValueError, match="one logit"):
+        judged(conv(8), L.LeakyReLU(), L.Flatten(), L.Dense(10))
+
+
+def test_receptive_fields_are_refused_where_they_are_no_number():
+    image = keras.Input((16, 16, 1))
+    branches = keras.Model(
+        image, L.Add()([L.Conv2D(1, 3, padding="same")(image), L.Conv2D(1, 5, padding="same")(image)])
+    )
+    for model, says in [
+        (branches, "several inputs"),
+        (keras.Sequential([image, L.Conv2D(1, (1, 7))]), "not square"),
+        (keras.Sequential([image, L.Resizing(32, 32), L.Conv2D(1, 3)]), "grows"),
+    ]:
+        with pytest.raises(ValueError, match=says):
+            arithmetic.receptive_field(model)
+    mapped = keras.Sequential([image, L.Conv2D(1, 3), L.Dense(4), L.Conv2D(1, 3)])
+    assert arithmetic.receptive_field(mapped) == (5, 1), "a Dense layer on a map is 1 × 1"
+
+
+def test_models_without_a_graph_and_with_two_inputs_are_refused():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    own = Own()
+    own(tf.zeros((1, 2)))
+    with pytest.raises(ValueError, match="no graph"):
+        structure.rows(own)
+    one, other = keras.Input((4,)), keras.Input((4,))
+    with pytest.raises(ValueError, match="2 inputs"):
+        plotting.draw_network(keras.Model([one, other], one + other))
+
+
+def test_multiplications_by_hand():
+    rows = {row.text: structure.multiplications(row.layer) for row in structure.rows(dcgan.mnist_generator())}
+    assert rows["Dense 12544"] == 100 * 12544 and rows["ConvT 64, 5×5, stride 2"] == 25 * 128 * 64 * 49
+    assert rows["ReLU"] == 0
+
+
+def test_a_drawing_is_the_same_twice():
+    pages = [plotting.in_a_row(plotting.draw_network(dense.selu_generator())[0]).data for _ in range(2)]
+    assert pages[0] == pages[1]

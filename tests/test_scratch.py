@@ -291,3 +291,42 @@ def test_it_is_numpy_only():
 def test_bad_input_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_the_generator_s_step_leaves_the_discriminator_s_statistics_alone():
+    generator, discriminator = players()
+    discriminator.layers.insert(1, scratch.BatchNorm(4))
+    adam = scratch.optimizers.Adam
+    gan = scratch.GAN(generator, discriminator, generator_optimizer=adam(), discriminator_optimizer=adam())
+    before = discriminator.get_weights()
+    gan.generator_step(DICE(1).normal(size=(4, 8)).astype("float32"))
+    assert all(np.array_equal(a, b) for a, b in zip(before, discriminator.get_weights(), strict=True))
+    gan.discriminator_step(DICE(0).normal(size=(4, 28, 28, 1)), DICE(1).normal(size=(4, 8)))
+    assert not np.array_equal(before[3], discriminator.get_weights()[3])
+
+
+def test_kernels_start_as_keras_s():
+    for layer, sums in [(scratch.Dense(30, 50), 80), (scratch.Conv2D(8, 16, 5), 25 * 24)]:
+        kernel = layer.weights["kernel"]
+        assert np.sqrt(6 / sums) * 0.97 < np.abs(kernel).max() <= np.sqrt(6 / sums) and abs(kernel.mean()) < 0.01
+    keras_kernel = L.Conv2DTranspose(16, 5)
+    keras_kernel.build((None, 4, 4, 8))
+    ours = scratch.Conv2DTranspose(8, 16, 5).weights["kernel"]
+    assert ours.std() == pytest.approx(keras_kernel.get_weights()[0].std(), rel=0.05)
+
+
+def test_integers_are_numbers():
+    assert scratch.LeakyReLU(0.3).forward(np.array([-10, 5])).tolist() == pytest.approx([-3, 5])
+    assert scratch.losses.binary_cross_entropy(np.array([0, 0]), 0.5)[1].tolist() == [0, 0]
+    assert network.finite_difference(lambda x: float(x @ x), np.array([1, 2]), 1e-2) == pytest.approx([2, 4], abs=1e-2)
+    dropped = scratch.Dropout(0.5).forward(np.ones((4, 4), int), training=True)
+    assert set(np.unique(dropped)) <= {0.0, 2.0}
+
+
+def test_one_optimizer_for_two_networks_keeps_them_apart():
+    one, other, both = scratch.Dense(2, 2), scratch.Dense(2, 2), scratch.optimizers.Adam(1e-3)
+    for layer, size in ((one, 1e3), (other, 1.0)):
+        layer.gradients = {"kernel": np.full((2, 2), size), "bias": np.full(2, size)}
+        start = layer.weights["kernel"].copy()
+        both.apply([layer])
+        assert np.abs(layer.weights["kernel"] - start).max() > 5e-4

@@ -167,3 +167,42 @@ def test_bad_input_is_refused(name, p, q, says):
 def test_a_critic_with_nan_is_refused():
     with pytest.raises(ValueError, match="critic"):
         dv.F_DIVERGENCES["kl"].bound([0.5, 0.5], [0.5, 0.5], [0.0, np.nan])
+
+
+def test_tiny_probabilities_cost_nothing():
+    least = [1.0, 5e-324], [1.0, 0.0]
+    assert dv.jensen_shannon(*least) < 1e-300 and dv.chi_squared([1.0, 1e-170], [1.0, 0.0]) == np.inf
+    x = np.linspace(-40, 40, 4001)
+    p, q = (np.exp(-((x - m) ** 2) / 2) for m in (0, 3))
+    p, q = p / p.sum(), q / q.sum()
+    assert dv.jensen_shannon(p, q) == pytest.approx(0.5268, abs=1e-3)
+    far = [0.5, 0.5], [1.0, 1e-320]
+    assert dv.F_DIVERGENCES["total_variation"](*far) == pytest.approx(0.5)
+    assert dv.F_DIVERGENCES["jensen_shannon"](*far) == pytest.approx(float(dv.jensen_shannon(*far)))
+
+
+def test_values_stay_in_their_ranges_next_to_equality():
+    dice = np.random.default_rng(0)
+    p = dice.dirichlet(np.ones(7), 5000)
+    q = p * (1 + 1e-9 * dice.normal(size=p.shape))
+    q /= q.sum(axis=1, keepdims=True)
+    for name in NAMES:
+        assert np.all(getattr(dv, name)(p, q) >= 0), name
+    one = np.eye(3)[[0]], dice.dirichlet(np.ones(2), 5000) @ np.eye(3)[1:]
+    assert np.all(dv.total_variation(*one) <= 1) and np.all(dv.hellinger(*one) <= 1)
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_best_critic_of_differing_supports_is_a_critic(name):
+    f = dv.F_DIVERGENCES[name]
+    for p, q in [([0.5, 0.5, 0.0], [0.25, 0.75, 0.0]), ([0.5, 0.5, 0.0], [0.25, 0.25, 0.5])]:
+        assert f.bound(p, q, f.optimal(p, q)) == pytest.approx(float(f(p, q)))
+
+
+def test_sums_are_divided_out_and_large_ones_refused():
+    p = np.array([0.3, 0.7]) * (1 + 5e-7)
+    assert dv.kl(p, p) == 0 and dv.total_variation(p, [0.3, 0.7]) < 1e-12
+    with pytest.raises(ValueError, match="sums"):
+        dv.kl([0.3, 0.7 + 1e-5], [0.5, 0.5])
+    with pytest.raises(ValueError, match="critic"):
+        dv.F_DIVERGENCES["kl"].bound([0.5, 0.5], [0.5, 0.5], 0.0)

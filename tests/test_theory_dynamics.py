@@ -116,3 +116,28 @@ def test_a_penalty_makes_the_dirac_gan_converge(penalty):
 def test_bad_input_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_the_rules_away_from_equilibrium():
+    field, w, h = FIELDS["minimax, R1"], np.array([0.8, -1.1]), 0.3
+    v = field.velocity(w)
+    ahead = dynamics.step(field, w, "extragradient", rate=h)
+    assert np.allclose(ahead, w + h * field.velocity(w + h * v)) and not np.allclose(
+        ahead, w + h * (v + h * field.jacobian(w) @ v)
+    )
+    agreed = dynamics.step(field, w, "consensus", rate=h, consensus=0.5)
+    square = lambda u: np.array([field.velocity(u) @ field.velocity(u) / 2])  # noqa: E731
+    assert np.allclose(agreed, w + h * (v - 0.5 * numeric(square, w)[0]), atol=1e-7)
+    new = w[1] + h * v[1]
+    turned = dynamics.step(field, w, "alternating", rate=h)
+    assert np.allclose(turned, [w[0] + h * field.velocity(np.array([w[0], new]))[0], new])
+
+
+def test_a_weak_game_away_from_its_equilibrium_is_refused():
+    with pytest.raises(ValueError, match="still move"):
+        dynamics.update_jacobian(dynamics.bilinear([[1e-10]]), [1.0, 0.0], "simultaneous", rate=0.1)
+    with pytest.raises(ValueError, match="still move"):
+        dynamics.update_jacobian(dynamics.bilinear(), [0.01, 0.0], "simultaneous", rate=0.1)
+    game = dynamics.bilinear()
+    game.jacobian(np.zeros(2))[0, 0] = 9
+    assert game.velocity(np.array([1.0, 0.0])).tolist() == [0, 1]

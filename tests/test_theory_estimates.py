@@ -90,3 +90,9 @@ def test_samples_of_one_line_may_be_a_vector():
 def test_bad_input_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_three_points_by_hand():
+    # distances within x: 1, 1, 2; to y: 3, 2, 1, so the mean of log(3, 2, 1/2) and log(M / (N - 1))
+    found = estimates.kl([0.0, 1.0, 3.0], [-3.0, 4.0], k=1)
+    assert found == pytest.approx((np.log(3 / 1) + np.log(3 / 1) + np.log(1 / 2)) / 3 + np.log(2 / 2))

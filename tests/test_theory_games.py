@@ -130,3 +130,45 @@ def test_the_finite_gan_game_is_solved_and_sharpens_with_the_levels():
 def test_bad_input_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+@pytest.mark.parametrize("size", [(2, 3), (3, 3), (4, 4)])
+def test_random_games_have_an_odd_number_of_equilibria_at_any_scale(size):
+    dice = np.random.default_rng(0)
+    for _ in range(25):
+        rows, columns = dice.normal(size=(2, *size))
+        found = games.equilibria(rows, columns)
+        assert len(found) % 2 == 1, "Wilson 1971"
+        assert len(games.equilibria(1e-9 * rows, 1e6 * columns - 3)) == len(found)
+
+
+def test_an_equilibrium_of_touching_pay_offs_is_found():
+    rows = np.array([[-2.0, -2, 0], [1, 1, 1], [1, -1, 2]])
+    columns = np.array([[2.0, -2, -1], [-1, -2, 1], [0, 1, 0]])
+    assert any(
+        np.allclose(x, [0, 0.25, 0.75]) and np.allclose(y, [0, 1 / 3, 2 / 3])
+        for x, y in games.equilibria(rows, columns)
+    )
+
+
+def test_scales_do_not_matter():
+    tiny = 1e-9 * np.array([[2.0, 0], [0, 1]])
+    value, x, y = games.zero_sum(tiny)
+    assert value == pytest.approx(2e-9 / 3) and np.allclose(x, [1 / 3, 2 / 3]) and np.allclose(y, [1 / 3, 2 / 3])
+    assert games.zero_sum(np.array([[-5.0, -7], [-7, -5]]))[0] == pytest.approx(-6)
+    mine, _ = games.best_responses([[1e5, 0], [100001, 0]], np.zeros((2, 2)))
+    assert mine[:, 0].tolist() == [False, True]
+    mine, _ = games.best_responses([[1e-9, 0], [2e-9, 0]], np.zeros((2, 2)))
+    assert mine[:, 0].tolist() == [False, True]
+
+
+def test_replicators_do_not_depend_on_how_often_one_looks():
+    start = [0.8, 0.2], [0.5, 0.5]
+    seldom, _ = games.replicator(*games.MATCHING_PENNIES, *start, times=[0.0, 100.0])
+    often, _ = games.replicator(*games.MATCHING_PENNIES, *start, times=np.linspace(0, 100, 2001))
+    assert np.allclose(seldom[-1], often[-1], atol=1e-5)
+
+
+def test_ties_are_broken_by_the_seed():
+    first, other = (games.fictitious_play(*games.MATCHING_PENNIES, steps=30, seed=seed)[0] for seed in (1, 2))
+    assert not np.array_equal(first, other)

@@ -109,3 +109,10 @@ def test_dimensions_must_agree(name):
         transport.gaussian(Gaussian(0.0), Gaussian([0.0, 0.0]))
     with pytest.raises(ValueError, match="bandwidth"):
         gaussians.mmd2(Gaussian(0.0), Gaussian(0.0), bandwidth=0.0)
+
+
+def test_small_and_far_gaussians_keep_their_digits():
+    near = gaussians.chi_squared(Gaussian(0.0), Gaussian(1.0))
+    assert gaussians.chi_squared(Gaussian(1e8), Gaussian(1e8 + 1)) == pytest.approx(near, rel=1e-6)
+    with pytest.raises(ValueError, match="symmetric"):
+        Gaussian([0.0, 0.0], [[1e-10, 9e-9], [0.0, 1e-10]])

@@ -79,3 +79,12 @@ def test_no_deep_learning_library_is_loaded():
 def test_bad_input_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize("size", [1, 2])
+def test_units_do_not_matter(size, order):
+    x, y, p, q = problem(3, size, 20, 15)
+    value = transport.wasserstein(x, y, p, q, order=order)
+    for scale in (1e-8, 1e-3, 1e6):
+        assert transport.wasserstein(scale * x, scale * y, p, q, order=order) == pytest.approx(scale * value, rel=1e-6)

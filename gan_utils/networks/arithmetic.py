@@ -72,7 +72,8 @@ def transposed_output_size(size: int, kernel: int, stride: int = 1, padding: int
 def convolution_matrix(kernel: np.ndarray, size: int, stride: int = 1, padding: int | str = "valid") -> np.ndarray:
     """Return the matrix C of a convolution of one channel: flattened output = C @ flattened image.
 
-    Its transpose is the transposed convolution with the same kernel, stride and padding.
+    Its transpose is the transposed convolution with the same kernel, stride and padding, to the full size of the image
+    (`transposed_output_size` tells less where the stride leaves a remainder).
 
     Args:
         kernel: (k, k).

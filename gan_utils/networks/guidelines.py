@@ -6,7 +6,14 @@ from typing import NamedTuple
 from gan_utils.networks import structure
 from gan_utils.runtime import keras
 
-_POOLING = ("MaxPooling2D", "AveragePooling2D", "UpSampling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
+_POOLING = (
+    "MaxPooling2D",
+    "AveragePooling2D",
+    "UpSampling2D",
+    "Resizing",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+)
 _WEIGHTED = ("Dense", "Conv2D", "Conv2DTranspose", "SeparableConv2D", "DepthwiseConv2D")
 
 
@@ -26,12 +33,14 @@ class _Stage(NamedTuple):
 
 
 def check_dcgan_guidelines(model: keras.Model) -> dict[str, Finding]:
-    """Check a generator (latents to images, or images to images) or a discriminator (images to logits).
+    """Check a generator (latents to images, or images to images) or a discriminator (images to one logit, or to
+    a smaller map of logits).
 
     The guidelines: strided convolutions instead of pooling; BatchNorm everywhere but at the generator's output and the
     discriminator's input; no fully connected hidden layers (the generator's first, a projection of the latent, and the
     discriminator's last, one logit, are not hidden); ReLU in the generator and tanh at its end, or LeakyReLU in the
-    discriminator. Layers are read in the order of computation, so parallel branches as if one followed the other.
+    discriminator. Layers are read in the order of computation, so parallel branches as if one followed the other, and a
+    layer used twice counts where it first stands.
 
     Args:
         model: a built Keras model with one input and one output.
@@ -54,8 +63,10 @@ def check_dcgan_guidelines(model: keras.Model) -> dict[str, Finding]:
     found = structure.rows(model)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected one.")
-    generates = len(model.output_shape) == 4
-    if not generates and (len(model.input_shape) != 4 or len(model.output_shape) != 2):
+    shape, source = model.output_shape, model.input_shape
+    shrinks = len(shape) == len(source) == 4 and shape[-1] == 1 and (shape[1] or 1) < (source[1] or 2)
+    generates = len(shape) == 4 and not shrinks  # a map of logits, smaller than the image, is a discriminator's
+    if not generates and (len(source) != 4 or len(shape) not in (2, 4) or shape[-1] != 1):
         raise ValueError(
             f"{model.name} maps {model.input_shape} to {model.output_shape}; expected a generator (to images) or a "
             "discriminator (images to one logit)."
@@ -65,7 +76,7 @@ def check_dcgan_guidelines(model: keras.Model) -> dict[str, Finding]:
         raise ValueError(f"{model.name} has no layer with weights.")
     return {
         "strided convolutions": _strided(found, stages),
-        "batch normalisation": _normalised(stages, generates),
+        "batch normalisation": _normalised(found, stages, generates),
         "no hidden dense layers": _convolutional(stages, generates),
         "activations": _activations(stages, generates),
     }
@@ -80,9 +91,9 @@ def _stages(found: list[structure.Row]) -> list[_Stage]:
     stages = []
     for start, end in itertools.pairwise([*heads, len(found)]):
         after = found[start + 1 : end]
-        activations = filter(None, (structure.activation(row.layer) for row in found[start:end]))
+        activations = [structure.activation(row.layer) for row in found[start:end]]
         normalised = any(isinstance(row.layer, keras.layers.BatchNormalization) for row in after)
-        stages.append(_Stage(found[start], normalised, next(activations, None)))
+        stages.append(_Stage(found[start], normalised, " then ".join(filter(None, activations)) or None))
     return stages
 
 
@@ -96,10 +107,13 @@ def _strided(found: list[structure.Row], stages: list[_Stage]) -> Finding:
     return Finding(bool(strides), f"{len(strides)} strided convolutions" if strides else "no strided convolution")
 
 
-def _normalised(stages: list[_Stage], generates: bool) -> Finding:
+def _normalised(found: list[structure.Row], stages: list[_Stage], generates: bool) -> Finding:
     # one stage: it is input and output at once
     free, inner = (stages[-1], stages[:-1]) if generates else (stages[0], stages[1:-1])
     bare = [stage.row.text for stage in inner if not stage.normalised]
+    first = found[: found.index(stages[0].row)]
+    if not generates and any(isinstance(row.layer, keras.layers.BatchNormalization) for row in first):
+        return Finding(False, f"BatchNorm before {stages[0].row.text}, at the input")
     if free.normalised:
         return Finding(False, f"BatchNorm after {free.row.text}, at the {'output' if generates else 'input'}")
     return Finding(not bare, f"none after {bare[0]}" if bare else f"after all {len(inner)} inner layers")

@@ -36,8 +36,10 @@ def rows(model: keras.Model) -> list[Row]:
         >>> [(row.text, row.shape, row.parameters) for row in rows(model)]
         [('Dense 2, tanh', (2,), 8)]
     """
-    if not getattr(model, "built", False):
-        raise ValueError(f"{model.name} is not built; call it on a batch first, or begin it with keras.Input.")
+    if not getattr(model, "built", False) or not getattr(model, "inputs", None):
+        raise ValueError(
+            f"{model.name} is not built or has no graph; use keras.Sequential or keras.Model with keras.Input."
+        )
     return [Row(each, describe(each), tuple(each.output.shape[1:]), each.count_params()) for each in _leaves(model)]
 
 
@@ -112,7 +114,10 @@ def activation(layer: keras.layers.Layer) -> str | None:
     known = {"LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu", "Softmax": "softmax"}
     if type(layer).__name__ in known:
         return known[type(layer).__name__]
-    name = getattr(getattr(layer, "activation", None), "__name__", "linear")
+    own = getattr(layer, "activation", None)
+    if isinstance(own, keras.layers.Layer):
+        return activation(own)
+    name = getattr(own, "__name__", "linear")
     return None if name == "linear" else name
 
 
@@ -137,18 +142,25 @@ def kernels_and_strides(model: keras.Model) -> list[tuple[int, int]]:
     """Return (kernel, stride) of each convolution or pooling, up to the first layer that sees the whole image.
 
     Raises:
-        ValueError: for a layer that grows the image: what it sees is no whole number of pixels.
+        ValueError: for a layer that grows the image (what it sees is no whole number of pixels), has several inputs, or
+            is not square.
     """
     found = []
     for row in rows(model):
         layer = inner(row.layer)
-        if isinstance(layer, _ENDS):
+        if isinstance(layer, _ENDS) and len(row.shape) == 1:
             break
-        kind = type(layer).__name__
-        if kind in ("Conv2DTranspose", "UpSampling2D"):
+        if isinstance(row.layer.input, list):
+            raise ValueError(f"{row.text} has several inputs; expected a chain of layers.")
+        before = row.layer.input.shape[1:]
+        if type(layer).__name__ == "Conv2DTranspose" or any(
+            b and a and a > b for a, b in zip(row.shape[:-1], before[:-1], strict=False)
+        ):
             raise ValueError(f"{row.text} grows the image; receptive fields are for networks that shrink it.")
         size = getattr(layer, "kernel_size", getattr(layer, "pool_size", None))
         if size is not None:
+            if len(set(size)) > 1 or len(set(layer.strides)) > 1:
+                raise ValueError(f"{row.text} is not square; expected one kernel size and one stride.")
             spread = getattr(layer, "dilation_rate", (1,))[0]  # a dilated kernel reaches over its holes
             found.append(((int(size[0]) - 1) * int(spread) + 1, int(layer.strides[0])))
     return found

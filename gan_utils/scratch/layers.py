@@ -118,7 +118,8 @@ class LeakyReLU(Layer):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Return y, of x's shape."""
-        self.factor = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.slope))
+        kind = np.result_type(x, np.float32).type  # of integers too
+        self.factor = np.where(x > 0, kind(1), kind(self.slope))
         return x * self.factor
 
     def backward(self, gradient: np.ndarray) -> np.ndarray:
@@ -150,7 +151,7 @@ class Sigmoid(Layer):
     r"""y = 1 / (1 + exp(-x)), so :math:`dx = dy\,y(1-y)`. Computed by tanh, which does not overflow."""
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
-        """Return y in (0, 1)."""
+        """Return y in [0, 1]: far out it rounds to the ends."""
         self.y = sigmoid(x)
         return self.y
 
@@ -192,7 +193,7 @@ class Dropout(Layer):
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Return y, of x's shape."""
         kept = self.dice.random(x.shape, np.float32) >= self.rate if training else np.ones(x.shape, bool)
-        self.factor = (kept / ((1 - self.rate) if training else 1)).astype(x.dtype)
+        self.factor = (kept / ((1 - self.rate) if training else 1)).astype(np.result_type(x, np.float32))
         return x * self.factor
 
     def backward(self, gradient: np.ndarray) -> np.ndarray:

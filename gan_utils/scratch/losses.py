@@ -29,5 +29,6 @@ def binary_cross_entropy(logits: np.ndarray, label: float) -> tuple[float, np.nd
     """
     if not 0 <= label <= 1:
         raise ValueError(f"label is {label!r}; expected a probability in [0, 1].")
+    logits = np.asarray(logits, np.result_type(logits, np.float32))
     loss = np.logaddexp(0, logits) - label * logits
-    return float(loss.mean()), (sigmoid(logits) - logits.dtype.type(label)) / logits.dtype.type(logits.size)
+    return float(loss.mean()), (sigmoid(logits) - logits.dtype.type(label)) / logits.size

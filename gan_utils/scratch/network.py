@@ -128,6 +128,7 @@ def finite_difference(function: Callable[[np.ndarray], float], at: np.ndarray, h
     """
     if not h > 0:
         raise ValueError(f"h is {h!r}; expected a number above 0.")
+    at = np.asarray(at, np.result_type(at, np.float32))
     gradient = np.zeros_like(at)
     for index in np.ndindex(at.shape):
         moved = at.copy()

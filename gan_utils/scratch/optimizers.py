@@ -21,14 +21,14 @@ class Optimizer:
         if not rate > 0:
             raise ValueError(f"rate is {rate!r}; expected a number above 0.")
         self.rate, self.steps = rate, 0
-        self.memory: dict[tuple[int, str], dict[str, np.ndarray]] = {}
+        self.memory: dict[tuple[int, str], dict[str, np.ndarray]] = {}  # of each layer, by its identity
 
     def apply(self, layers: Sequence[Layer]) -> None:
         """Take one step with the gradients that the layers hold."""
         self.steps += 1
-        for index, layer in enumerate(layers):
+        for layer in layers:
             for name, gradient in layer.gradients.items():
-                memory = self.memory.setdefault((index, name), {})
+                memory = self.memory.setdefault((id(layer), name), {})
                 layer.weights[name] = layer.weights[name] - self.move(gradient, memory)
 
     def move(self, gradient: np.ndarray, memory: dict[str, np.ndarray]) -> np.ndarray:
@@ -90,7 +90,7 @@ class Adam(Optimizer):
         epsilon: added to the root.
 
     Reference:
-        Kingma and Ba 2014, arXiv 1412.6980, section 2 (the form before "Algorithm 1", whose ε is scaled).
+        Kingma and Ba 2014, arXiv 1412.6980, the more efficient form at the end of section 2.
     """
 
     def __init__(

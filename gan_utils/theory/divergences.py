@@ -41,8 +41,8 @@ def kl(p: Any, q: Any) -> np.ndarray:
         Kullback and Leibler 1951, doi 10.1214/aoms/1177729694, equation 2.4.
     """
     p, q = checks.pair(p, q)
-    # p log(p/q) - p + q: no term of it is negative, and the additions cancel in the sum
-    return scipy.special.kl_div(p, q).sum(axis=-1)
+    # p log(p/q) - p + q loses fewer digits than p log(p/q), and the additions cancel in the sum
+    return np.maximum(scipy.special.kl_div(p, q).sum(axis=-1), 0.0)
 
 
 def reverse_kl(p: Any, q: Any) -> np.ndarray:
@@ -79,9 +79,9 @@ def jensen_shannon(p: Any, q: Any) -> np.ndarray:
         doi 10.1109/TIT.2003.813506.
     """
     p, q = checks.pair(p, q)
-    middle = (p + q) / 2
-    js = (scipy.special.kl_div(p, middle) + scipy.special.kl_div(q, middle)).sum(axis=-1) / 2
-    return np.minimum(js, LOG2)
+    both = p + q  # against twice each: half of the smallest number is zero, and that would cost infinitely much
+    js = (scipy.special.kl_div(2 * p, both) + scipy.special.kl_div(2 * q, both)).sum(axis=-1) / 4
+    return np.clip(js, 0.0, LOG2)
 
 
 def total_variation(p: Any, q: Any) -> np.ndarray:
@@ -94,7 +94,7 @@ def total_variation(p: Any, q: Any) -> np.ndarray:
         0.5
     """
     p, q = checks.pair(p, q)
-    return np.abs(p - q).sum(axis=-1) / 2
+    return np.minimum(np.abs(p - q).sum(axis=-1) / 2, 1.0)
 
 
 def hellinger(p: Any, q: Any) -> np.ndarray:
@@ -107,7 +107,7 @@ def hellinger(p: Any, q: Any) -> np.ndarray:
         1.0
     """
     p, q = checks.pair(p, q)
-    return np.sqrt(np.square(np.sqrt(p) - np.sqrt(q)).sum(axis=-1) / 2)
+    return np.sqrt(np.minimum(np.square(np.sqrt(p) - np.sqrt(q)).sum(axis=-1) / 2, 1.0))
 
 
 def chi_squared(p: Any, q: Any) -> np.ndarray:
@@ -121,7 +121,7 @@ def chi_squared(p: Any, q: Any) -> np.ndarray:
     """
     p, q = checks.pair(p, q)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        terms = np.where(p == q, 0.0, np.square(p - q) / q)
+        terms = np.where(q > 0, (p - q) * ((p - q) / q), np.where(p > 0, np.inf, 0.0))
     return terms.sum(axis=-1)
 
 
@@ -142,6 +142,8 @@ class FDivergence:
         at_zero: f(0), the price of an outcome that only q has.
         at_infinity: the limit of f(u)/u, the price of one that only p has.
 
+    ``squared_hellinger`` is half of what the paper's table lists, so that it is the square of `hellinger`.
+
     Reference:
         Csiszár 1967; the bound: Nowozin, Cseke and Tomioka 2016, arXiv 1606.00709, equation 4 and table 1.
     """
@@ -157,15 +159,17 @@ class FDivergence:
         """Return the divergence, (...), of probabilities (..., K). Raises as `kl`."""
         p, q = np.broadcast_arrays(*checks.pair(p, q))
         with np.errstate(all="ignore"):
-            terms = np.where(p > 0, q * self.f(p / q), q * self.at_zero)
-            terms = np.where(q > 0, terms, p * self.at_infinity)
-        return np.where((p == 0) & (q == 0), 0.0, terms).sum(axis=-1)
+            ratio = p / q
+            terms = np.where(ratio > 0, q * self.f(ratio), q * self.at_zero)
+            terms = np.where((q > 0) & np.isfinite(ratio), terms, p * self.at_infinity)
+        return np.maximum(np.where((p == 0) & (q == 0), 0.0, terms).sum(axis=-1), 0.0)
 
     def optimal(self, p: Any, q: Any) -> np.ndarray:
         """Return the T, (..., K), at which the bound is the divergence. Raises as `kl`."""
         p, q = checks.pair(p, q)
         with np.errstate(all="ignore"):
-            return self.derivative(p / q)
+            ratio = np.where((p == 0) & (q == 0), 1.0, p / q)  # where nothing falls any T is as good
+            return np.where(np.isfinite(ratio), self.derivative(ratio), self.at_infinity)
 
     def bound(self, p: Any, q: Any, critic: Any) -> np.ndarray:
         """Return what a critic T, (..., K), measures: at most the divergence.
@@ -175,11 +179,12 @@ class FDivergence:
         """
         p, q = checks.pair(p, q)
         critic = np.asarray(critic, np.float64)
-        if np.isnan(critic).any():
-            raise ValueError("critic holds NaN; expected one number an outcome.")
+        if np.isnan(critic).any() or not critic.ndim or critic.shape[-1] != p.shape[-1]:
+            raise ValueError(f"critic has shape {critic.shape} or holds NaN; expected one number an outcome.")
         with np.errstate(all="ignore"):
             gain = np.where(p > 0, p * critic, 0.0).sum(axis=-1)
-            price = np.where(q > 0, q * self.conjugate(critic), 0.0).sum(axis=-1)
+            conjugate = np.where(critic == -np.inf, -self.at_zero, self.conjugate(critic))
+            price = np.where(q > 0, q * conjugate, 0.0).sum(axis=-1)
         return gain - price
 
 

@@ -57,7 +57,7 @@ def dirac_gan(loss: str = "minimax", *, penalty: float = 0.0) -> Field:
     Reference:
         Mescheder, Geiger and Nowozin 2018, arXiv 1801.04406, definition 2.1 and section 4.
     """
-    if loss not in ("minimax", "non_saturating", "wasserstein") or not penalty >= 0:
+    if loss not in ("minimax", "non_saturating", "wasserstein") or not 0 <= penalty < np.inf:
         raise ValueError(
             f"loss is {loss!r}, penalty {penalty!r}; expected 'minimax', 'non_saturating' or 'wasserstein', and >= 0."
         )
@@ -100,7 +100,7 @@ def bilinear(matrix: Any = ((1.0,),)) -> Field:
     """
     a = checks.array(matrix, "matrix", axes=2)
     whole = np.block([[np.zeros((len(a), len(a))), -a], [a.T, np.zeros((a.shape[1], a.shape[1]))]])
-    return Field("bilinear game", lambda w: whole @ w, lambda w: whole, len(a), len(whole))
+    return Field("bilinear game", lambda w: whole @ w, lambda w: whole.copy(), len(a), len(whole))
 
 
 def penalised(field: Field, penalty: float) -> Field:
@@ -122,7 +122,7 @@ def penalised(field: Field, penalty: float) -> Field:
     Reference:
         Mescheder, Geiger and Nowozin 2018, arXiv 1801.04406, equation 9.
     """
-    if not penalty >= 0:
+    if not 0 <= penalty < np.inf:
         raise ValueError(f"penalty is {penalty!r}; expected 0 or more.")
 
     def pull(w: np.ndarray) -> np.ndarray:
@@ -235,9 +235,9 @@ def update_jacobian(field: Field, at: Any, rule: str, *, rate: float, consensus:
     """
     _options(rule, rate, consensus)
     at = _point(field, checks.array(at, "at"), "at")
-    if np.abs(field.velocity(at)).max() > 1e-9:
-        raise ValueError(f"The players still move at {at}; expected an equilibrium.")
     j, one = field.jacobian(at), np.eye(len(at))
+    if np.abs(field.velocity(at)).max() > 1e-9 * np.abs(j).max() * max(1.0, np.abs(at).max()):
+        raise ValueError(f"The players still move at {at}; expected an equilibrium.")
     if rule == "alternating":
         generator = (np.arange(len(at)) < field.generators)[:, None]
         return (one + rate * generator * j) @ (one + rate * ~generator * j)
@@ -273,5 +273,5 @@ def _options(rule: str, rate: float, consensus: float) -> None:
     if rule not in RULES:
         raise ValueError(f"rule is {rule!r}; expected one of {', '.join(RULES)}.")
     checks.positive(rate, "rate")
-    if not consensus >= 0:
+    if not 0 <= consensus < np.inf:
         raise ValueError(f"consensus is {consensus!r}; expected 0 or more.")

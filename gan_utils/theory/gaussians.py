@@ -28,7 +28,9 @@ class Gaussian:
         self.covariance = covariance * np.eye(size) if not covariance.ndim else covariance
         if self.mean.ndim != 1 or self.covariance.shape != (size, size):
             raise ValueError(f"mean {self.mean.shape}, covariance {covariance.shape}; expected (D,) and (D, D).")
-        if not np.allclose(self.covariance, self.covariance.T) or np.linalg.eigvalsh(self.covariance).min() <= 0:
+        lopsided = np.abs(self.covariance - self.covariance.T).max() > 1e-8 * np.abs(self.covariance).max()
+        self.covariance = (self.covariance + self.covariance.T) / 2
+        if lopsided or np.linalg.eigvalsh(self.covariance).min() <= 0:
             raise ValueError("covariance is not symmetric and positive definite; pass variances above 0.")
 
     def __len__(self) -> int:
@@ -51,7 +53,7 @@ def kl(p: Gaussian, q: Gaussian) -> float:
     shift = _shift(p, q)
     spread = np.trace(np.linalg.solve(q.covariance, p.covariance))
     distance = shift @ np.linalg.solve(q.covariance, shift)
-    return float((spread + distance - len(p) + _log_det(q.covariance) - _log_det(p.covariance)) / 2)
+    return max(0.0, float((spread + distance - len(p) + _log_det(q.covariance) - _log_det(p.covariance)) / 2))
 
 
 def hellinger(p: Gaussian, q: Gaussian) -> float:
@@ -86,16 +88,16 @@ def chi_squared(p: Gaussian, q: Gaussian) -> float:
         >>> chi_squared(Gaussian(0.0, 2.0), Gaussian(0.0, 1.0))
         inf
     """
-    _shift(p, q)
+    shift = _shift(p, q)  # with the origin at p's mean, so that no digits are lost far from zero
     inverse_p, inverse_q = np.linalg.inv(p.covariance), np.linalg.inv(q.covariance)
     precision = 2 * inverse_p - inverse_q
     if np.linalg.eigvalsh(precision).min() <= 0:
         return float("inf")
-    slope = 2 * inverse_p @ p.mean - inverse_q @ q.mean
-    exponent = slope @ np.linalg.solve(precision, slope) / 2 - p.mean @ inverse_p @ p.mean
-    exponent += q.mean @ inverse_q @ q.mean / 2
+    slope = inverse_q @ shift
+    exponent = (slope @ np.linalg.solve(precision, slope) + shift @ slope) / 2
     exponent += _log_det(q.covariance) / 2 - _log_det(p.covariance) - _log_det(precision) / 2
-    return float(np.expm1(max(0.0, exponent)))
+    with np.errstate(over="ignore"):
+        return float(np.expm1(max(0.0, exponent)))
 
 
 def mmd2(p: Gaussian, q: Gaussian, *, bandwidth: float = 1.0) -> float:
