@@ -176,7 +176,7 @@ def in_a_row(*figures: Figure) -> Any:
         drawing = text.getvalue()[text.getvalue().index("<svg") :]
         drawing = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%" style="background:#fff"', drawing, count=1)
         drawing = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawing, count=1)
-        parts.append(f'<div style="flex:0 1 {figure.get_figwidth()}in;min-width:min(20rem,100%)">{drawing}</div>')
+        parts.append(f'<div style="flex:1 1 20rem;max-width:{figure.get_figwidth()}in">{drawing}</div>')
     return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:0.8em;align-items:flex-start">{"".join(parts)}</div>')
 
 
