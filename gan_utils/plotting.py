@@ -122,7 +122,7 @@ def draw_network(model: Any, *, width: float = 3.9) -> tuple[Figure, Axes]:
         )
     stages = _tensor_flow(model)
     colour = COLOURS["discriminator" if len(model.output_shape) == 2 else "generator"]
-    widest = max([shape[0] or 1 for shape, _ in stages if len(shape) == 3], default=1)
+    widest = max([shape[0] for shape, _ in stages if len(shape) == 3], default=1)
     longest = max([math.prod(shape) for shape, _ in stages if len(shape) != 3], default=2)
     line, reach, top = 0.17, 0.38 * width, 0.0
     parts: list[tuple[float, float, float, float, tuple[int, ...], list[str]]] = []
@@ -130,11 +130,11 @@ def draw_network(model: Any, *, width: float = 3.9) -> tuple[Figure, Axes]:
         if len(shape) == 3:
             across, thick = reach * (0.12 + 0.88 * math.sqrt(shape[0] / widest)), 0.03 + 0.03 * math.log2(shape[2] + 1)
         else:
-            across = reach * (0.08 + 0.92 * math.log(math.prod(shape) + 1) / math.log(longest + 1)) if len(shape) else 0
+            across = reach * (0.08 + 0.92 * math.log(math.prod(shape) + 1) / math.log(longest + 1))
             thick = 0.09
         slant = 0.16 * across if len(shape) == 3 else 0.0
         text = textwrap.wrap(" → ".join(layers), int(13.5 * (width - reach - 0.55)))
-        parts.append((top, min(across, reach * 1.1), thick, slant, shape, text))
+        parts.append((top, across, thick, slant, shape, text))
         top += max(slant + thick, line * (1 + len(text))) + 0.17
     figure, axes = plt.subplots(figsize=(width, top + 0.5))
     figure.subplots_adjust(0, 0, 1, 1)

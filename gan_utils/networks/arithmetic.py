@@ -109,8 +109,8 @@ def convolution_matrix(kernel: np.ndarray, size: int, stride: int = 1, padding: 
 def overlaps(size: int, kernel: int, stride: int) -> np.ndarray:
     """Return how many kernel positions of a "same" transposed convolution reach each output pixel.
 
-    Uneven counts are the checkerboard that untrained upsampling layers show. Inside, they are even exactly if the
-    stride divides the kernel.
+    Inside, the counts are equal exactly if the stride divides the kernel. (Random kernels show a checkerboard even so:
+    see the book's page on convolution.)
 
     Args:
         size: height and width of the input.

@@ -72,13 +72,26 @@ def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 class _Kernel(Layer):
-    def __init__(self, shape: tuple[int, int, int, int], stride: int, same: bool, bias: int, seed: int) -> None:
+    transposed = False  # a transposed convolution's kernel has the output's channels first
+
+    def __init__(
+        self,
+        inputs: int,
+        filters: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        same: bool = True,
+        bias: bool = True,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
-        self.kernel, self.stride, self.same = shape[0], stride, same
-        fans = self.kernel**2 * (shape[2] + shape[3])
-        self.weights["kernel"] = glorot(np.random.default_rng(seed), shape, fans)
+        self.kernel, self.stride, self.same = kernel, stride, same
+        channels = (filters, inputs) if self.transposed else (inputs, filters)
+        fans = kernel**2 * (inputs + filters)
+        self.weights["kernel"] = glorot(np.random.default_rng(seed), (kernel, kernel, *channels), fans)
         if bias:
-            self.weights["bias"] = np.zeros(bias, np.float32)
+            self.weights["bias"] = np.zeros(filters, np.float32)
 
     def matrix(self) -> np.ndarray:
         """Return the kernel with its first three axes as one."""
@@ -135,19 +148,6 @@ class Conv2D(_Kernel):
         Chellapilla, Puri and Simard 2006 (convolution as a matrix product); Dumoulin and Visin 2016, arXiv 1603.07285.
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        filters: int,
-        kernel: int,
-        *,
-        stride: int = 1,
-        same: bool = True,
-        bias: bool = True,
-        seed: int = 0,
-    ) -> None:
-        super().__init__((kernel, kernel, inputs, filters), stride, same, filters * bias, seed)
-
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Return (N, H', W', filters)."""
         self.size = (x.shape[1], x.shape[2])
@@ -183,18 +183,7 @@ class Conv2DTranspose(_Kernel):
         Dumoulin and Visin 2016, arXiv 1603.07285, chapter 4.
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        filters: int,
-        kernel: int,
-        *,
-        stride: int = 1,
-        same: bool = True,
-        bias: bool = True,
-        seed: int = 0,
-    ) -> None:
-        super().__init__((kernel, kernel, filters, inputs), stride, same, filters * bias, seed)
+    transposed = True
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Return (N, H', W', filters)."""

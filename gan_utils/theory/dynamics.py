@@ -57,10 +57,8 @@ def dirac_gan(loss: str = "minimax", *, penalty: float = 0.0) -> Field:
     Reference:
         Mescheder, Geiger and Nowozin 2018, arXiv 1801.04406, definition 2.1 and section 4.
     """
-    if loss not in ("minimax", "non_saturating", "wasserstein") or not 0 <= penalty < np.inf:
-        raise ValueError(
-            f"loss is {loss!r}, penalty {penalty!r}; expected 'minimax', 'non_saturating' or 'wasserstein', and >= 0."
-        )
+    if loss not in ("minimax", "non_saturating", "wasserstein"):
+        raise ValueError(f"loss is {loss!r}; expected 'minimax', 'non_saturating' or 'wasserstein'.")
     sigmoid = scipy.special.expit
 
     def slopes(a: float) -> tuple[float, float, float, float]:
@@ -73,16 +71,14 @@ def dirac_gan(loss: str = "minimax", *, penalty: float = 0.0) -> Field:
     def velocity(w: np.ndarray) -> np.ndarray:
         theta, psi = w
         g, d, _, _ = slopes(theta * psi)
-        return np.array([g * psi, -d * theta - penalty * psi])
+        return np.array([g * psi, -d * theta])
 
     def jacobian(w: np.ndarray) -> np.ndarray:
         theta, psi = w
         g, d, dg, dd = slopes(theta * psi)
-        return np.array(
-            [[dg * psi * psi, g + dg * theta * psi], [-d - dd * theta * psi, -dd * theta * theta - penalty]]
-        )
+        return np.array([[dg * psi * psi, g + dg * theta * psi], [-d - dd * theta * psi, -dd * theta * theta]])
 
-    return Field(f"Dirac-GAN, {loss.replace('_', '-')}", velocity, jacobian, 1, 2)
+    return penalised(Field(f"Dirac-GAN, {loss.replace('_', '-')}", velocity, jacobian, 1, 2), penalty)
 
 
 def bilinear(matrix: Any = ((1.0,),)) -> Field:
@@ -123,7 +119,7 @@ def penalised(field: Field, penalty: float) -> Field:
         Mescheder, Geiger and Nowozin 2018, arXiv 1801.04406, equation 9.
     """
     if not 0 <= penalty < np.inf:
-        raise ValueError(f"penalty is {penalty!r}; expected 0 or more.")
+        raise ValueError(f"penalty is {penalty!r}; expected a finite number of 0 or more.")
 
     def pull(w: np.ndarray) -> np.ndarray:
         return penalty * (np.arange(len(w)) >= field.generators)

@@ -42,13 +42,9 @@ def plan(x: Any, y: Any, p: Any = None, q: Any = None, *, order: float = 1.0) ->
         The linear programme: Kantorovich 1942, doi 10.1007/s10958-006-0049-2; the solver: Flamary et al. 2021, POT,
         Journal of Machine Learning Research 22.
     """
-    x, y = checks.point_pair(x, y)
-    p, q = _masses(p, len(x), "p"), _masses(q, len(y), "q")
-    if not np.isfinite(order) or order < 1:
-        raise ValueError(f"order is {order}; expected a finite number of at least 1.")
+    x, y, p, q = _problem(x, y, p, q, order)
     distances = scipy.spatial.distance.cdist(x, y)
-    unit = distances.max() or 1.0  # the solver's tolerances are absolute
-    return ot.emd(p, q, (distances / unit) ** order, numItermax=10_000_000), distances**order
+    return _solve(distances, p, q, order), distances**order
 
 
 def wasserstein(x: Any, y: Any, p: Any = None, q: Any = None, *, order: float = 1.0) -> float:
@@ -64,14 +60,11 @@ def wasserstein(x: Any, y: Any, p: Any = None, q: Any = None, *, order: float = 
         >>> wasserstein([0.0, 1.0], [3.0, 4.0])
         3.0
     """
-    x, y = checks.point_pair(x, y)
+    x, y, p, q = _problem(x, y, p, q, order)
     if x.shape[1] > 1:
-        unit = scipy.spatial.distance.cdist(x, y).max() or 1.0
-        moved, costs = plan(x / unit, y / unit, p, q, order=order)
-        return float(unit * np.sum(moved * costs) ** (1 / order))
-    p, q = _masses(p, len(x), "p"), _masses(q, len(y), "q")
-    if not np.isfinite(order) or order < 1:
-        raise ValueError(f"order is {order}; expected a finite number of at least 1.")
+        distances = scipy.spatial.distance.cdist(x, y)
+        unit = distances.max() or 1.0  # so that no power of a distance overflows or vanishes
+        return float(unit * np.sum(_solve(distances, p, q, order) * (distances / unit) ** order) ** (1 / order))
     start, unit = min(x.min(), y.min()), np.ptp(np.concatenate([x, y])) or 1.0
     x, y = (x[:, 0] - start) / unit, (y[:, 0] - start) / unit
     return float(unit * ot.wasserstein_1d(x, y, p, q, p=order) ** (1 / order))
@@ -96,6 +89,18 @@ def gaussian(p: Gaussian, q: Gaussian) -> float:
     """
     one, other = (frechet.Moments(0, each.mean, each.covariance) for each in (p, q))
     return float(np.sqrt(frechet.frechet_distance(one, other)))
+
+
+def _problem(x: Any, y: Any, p: Any, q: Any, order: float) -> tuple[np.ndarray, ...]:
+    x, y = checks.point_pair(x, y)
+    if not np.isfinite(order) or order < 1:
+        raise ValueError(f"order is {order}; expected a finite number of at least 1.")
+    return x, y, _masses(p, len(x), "p"), _masses(q, len(y), "q")
+
+
+def _solve(distances: np.ndarray, p: np.ndarray, q: np.ndarray, order: float) -> np.ndarray:
+    # the solver's tolerances are absolute
+    return ot.emd(p, q, (distances / (distances.max() or 1.0)) ** order, numItermax=10_000_000)
 
 
 def _masses(values: Any, count: int, name: str) -> np.ndarray:
