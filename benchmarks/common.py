@@ -127,6 +127,12 @@ def study(path: Path, header: Mapping[str, Any], keys: Sequence[str], row: Calla
 
 
 def write(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record."""
+    """Write a record, whole or not at all; each of its rows on a line of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    rows = [f"  {json.dumps(key)}: {json.dumps(row)}" for key, row in record.get("rows", {}).items()]
+    text = json.dumps({key: value for key, value in record.items() if key != "rows"}, indent=1)
+    if "rows" in record:
+        text = text.removesuffix("\n}") + ',\n "rows": {\n' + ",\n".join(rows) + "\n }\n}"
+    whole = path.with_suffix(".partial")
+    whole.write_text(text + "\n")
+    whole.replace(path)

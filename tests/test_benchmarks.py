@@ -121,6 +121,7 @@ def test_a_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
         ("training_core", ["--steps=1", "--rounds=1", "--cases", "fashion_32"], "times as fast"),
         ("metrics", ["--n=300", "--rounds=1"], "times as fast"),
         ("leaderboard", ["--steps=1", "--models", "selu", "--seeds", "0"], "selu 0"),
+        ("mode_collapse", ["--steps=1", "--targets", "easy", "--methods", "plain", "--seeds", "0"], "easy plain 0"),
     ],
 )
 def test_a_slice_of_each_study_runs(tmp_path, study, options, says):
