@@ -115,7 +115,7 @@ def study(path: Path, header: Mapping[str, Any], keys: Sequence[str], row: Calla
     """
     record = {**header, "rows": {}}
     if path.exists():
-        before = json.loads(path.read_text())
+        before = read(path)
         if before.get("code") == header["code"]:
             record["rows"] = {key: found for key, found in before["rows"].items() if key in keys}
     for number, key in enumerate(keys):
@@ -136,3 +136,8 @@ def write(path: Path, record: Mapping[str, Any]) -> None:
     whole = path.with_suffix(".partial")
     whole.write_text(text + "\n")
     whole.replace(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a record."""
+    return json.loads(path.read_text())

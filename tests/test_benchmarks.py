@@ -122,6 +122,7 @@ def test_a_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
         ("metrics", ["--n=300", "--rounds=1"], "times as fast"),
         ("leaderboard", ["--steps=1", "--models", "selu", "--seeds", "0"], "selu 0"),
         ("mode_collapse", ["--steps=1", "--targets", "easy", "--methods", "plain", "--seeds", "0"], "easy plain 0"),
+        ("dcgan", ["--scale=0.01", "--n=100", "--rows", "model/compact/0", "model/fashion/0"], "of the Fashion GAN's"),
     ],
 )
 def test_a_slice_of_each_study_runs(tmp_path, study, options, says):
