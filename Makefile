@@ -32,6 +32,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/training_core.py
 	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/dcgan.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -107,23 +107,31 @@ def code_hash(*patterns: str) -> str:
 def study(path: Path, header: Mapping[str, Any], keys: Sequence[str], row: Callable[[str], Mapping[str, Any]]) -> None:
     """Compute the rows of a study that its record lacks, one after another, and write the record after each.
 
+    Rows made by the same code are kept, whatever the keys; with none missing the file is left as it is. Of each run
+    that adds rows the record says, under ``"runs"``, when and where it was and how many rows there were before.
+
     Args:
-        path: the record; rows in it that were made by the same code are kept.
+        path: the record.
         header: what the record says besides its rows; must hold ``"code"``, see `code_hash`.
-        keys: the names of all rows.
+        keys: the names of the rows wanted.
         row: makes one.
     """
-    record = {**header, "rows": {}}
-    if path.exists():
-        before = read(path)
-        if before.get("code") == header["code"]:
-            record["rows"] = {key: found for key, found in before["rows"].items() if key in keys}
-    for number, key in enumerate(keys):
-        if key not in record["rows"]:
-            print(f"[{number + 1}/{len(keys)}] {key}", flush=True)
-            record["rows"][key] = row(key)
-            write(path, record)
-    write(path, record)
+    before = read(path) if path.exists() else {}
+    if before.get("code") != header["code"]:
+        before = {}
+    rows = before.get("rows", {})
+    missing = [key for key in keys if key not in rows]
+    runs = before.get("runs", [_run(before, 0)] if before else [])
+    record = {**header, "runs": [*runs, _run(header, len(rows))], "rows": rows}
+    for number, key in enumerate(missing):
+        print(f"[{number + 1}/{len(missing)}] {key}", flush=True)
+        rows[key] = row(key)
+        write(path, record)
+
+
+def _run(header: Mapping[str, Any], rows_before: int) -> dict[str, Any]:
+    kept = {name: header[name] for name in ("date", "hardware", "versions") if name in header}
+    return {**kept, "rows_before": rows_before}
 
 
 def write(path: Path, record: Mapping[str, Any]) -> None:

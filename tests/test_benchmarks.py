@@ -1,6 +1,7 @@
 """Every record is complete, and a slice of the study that made it still runs."""
 
 import json
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,26 @@ def test_the_leaderboard_is_complete_and_a_row_of_it_comes_out_again(monkeypatch
         assert min(values) - 2 * spread <= scores[metric] <= max(values) + 2 * spread, metric
 
 
+def test_the_compact_dcgan_is_five_times_as_near_as_the_dense_gan_under_both_classifiers(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import dcgan
+
+    record = json.loads((BENCHMARKS / "results/dcgan.json").read_text())
+    assert set(record["rows"]) == set(dcgan.keys()) and len(record["seeds"]) >= 3 and len(record["code"]) == 64
+    for key, row in record["rows"].items():
+        marks = dcgan.MARKS[key.split("/")[0]]
+        late = [look["seconds"] - mark for look, mark in zip(row["curve"], marks, strict=True)]
+        assert min(late) >= 0 and max(late) < 10  # at most the steps that are under way
+    for extractor in record["extractors"]:
+        at = {
+            model: statistics.median(
+                record["rows"][f"model/{model}/{seed}"]["frechet"][extractor] for seed in record["seeds"]
+            )
+            for model in dcgan.MODELS
+        }
+        assert at["compact"] <= at["fashion"] / 5 and at["compact"] == min(at.values())
+
+
 def test_a_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     import common
@@ -99,19 +120,22 @@ def test_a_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     path, made = tmp_path / "study.json", []
 
     def row(key):
-        if key == "c" and len(made) < 3:
-            raise KeyboardInterrupt
         made.append(key)
+        if made == ["a", "b", "c"]:
+            raise KeyboardInterrupt
         return {"value": key}
 
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            common.study(path, {"code": "1"}, ["a", "b", "c"], row)
-    assert made == ["a", "b"]
-    common.study(path, {"code": "1"}, ["a", "b"], row)
-    assert made == ["a", "b"] and set(json.loads(path.read_text())["rows"]) == {"a", "b"}
+    with pytest.raises(KeyboardInterrupt):
+        common.study(path, {"code": "1"}, ["a", "b", "c"], row)
+    common.study(path, {"code": "1"}, ["a", "b", "c"], row)
+    assert made == ["a", "b", "c", "c"]
+    before = path.read_text()
+    common.study(path, {"code": "1", "date": "later"}, ["a", "b"], row)  # nothing to do: the record stays as it is
+    record = json.loads(before)
+    assert len(made) == 4 and path.read_text() == before and set(record["rows"]) == {"a", "b", "c"}
+    assert [run["rows_before"] for run in record["runs"]] == [0, 2]
     common.study(path, {"code": "2"}, ["a"], row)  # other code: all anew
-    assert made == ["a", "b", "a"]
+    assert made[4:] == ["a"] and set(json.loads(path.read_text())["rows"]) == {"a"}
 
 
 @pytest.mark.parametrize(
