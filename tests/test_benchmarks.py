@@ -113,6 +113,23 @@ def test_the_compact_dcgan_is_five_times_as_near_as_the_dense_gan_under_both_cla
         assert at["compact"] <= at["fashion"] / 5 and at["compact"] == min(at.values())
 
 
+def test_the_study_of_wasserstein_gans_is_complete_and_each_method_got_the_best_of_its_settings(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import wgan
+
+    record = json.loads((BENCHMARKS / "results/wgan.json").read_text())
+    rows = record["rows"]
+    assert set(rows) == set(wgan.keys()) and len(record["seeds"]) >= 3
+    for method in wgan.METHODS:
+        tried = [rows[f"{method} tuning {number}"] for number in range(4)]
+        best = min(tried, key=lambda row: row["frechet"])["setting"]
+        for seed in record["seeds"]:
+            row = rows[f"{method} {seed}"]
+            assert row["setting"] == best and [look["seconds"] for look in row["curve"]] == pytest.approx(
+                record["marks"], abs=3
+            )
+
+
 def test_a_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     import common
@@ -146,6 +163,8 @@ def test_a_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
         ("metrics", ["--n=300", "--rounds=1"], "times as fast"),
         ("leaderboard", ["--steps=1", "--models", "selu", "--seeds", "0"], "selu 0"),
         ("mode_collapse", ["--steps=1", "--targets", "easy", "--methods", "plain", "--seeds", "0"], "easy plain 0"),
+        ("wgan", ["--scale=0.01", "--n=100", "--rows", "WGAN tuning 0"], "WGAN tuning 0"),
+        ("stacked", ["--scale=0.01", "--n=100", "--rows", "real 0", "plain 0"], "plain 0"),
         ("dcgan", ["--scale=0.01", "--n=100", "--rows", "model/compact/0", "model/fashion/0"], "of the Fashion GAN's"),
     ],
 )
