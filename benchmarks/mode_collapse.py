@@ -10,7 +10,6 @@ the steps, 50,000 in place of 400,000.
 
 import argparse
 import itertools
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from gan_utils.runtime import keras
 
 RECORD = common.RESULTS / "mode_collapse.json"
 MADE_BY = [
+    "benchmarks/mode_collapse.py",
     *(f"gan_utils/{path}.py" for path in ("losses", "terms", "data/toy", "networks/toy", "networks/layers")),
     *(f"gan_utils/{path}.py" for path in ("training/adversarial", "training/gan", "training/replay")),
     "gan_utils/metrics/mixtures.py",
@@ -88,19 +88,13 @@ def gan(method: str, seed: int, setting: Mapping[str, Any]) -> training.GAN:
         "replay": lambda: {"replay": training.Replay(share=own)},
         "packing_2": lambda: {"packing": 2},
         "packing_4": lambda: {"packing": 4},
-        "wgan_gp": lambda: {
-            "loss": "wasserstein",
-            "terms": [terms.GradientPenalty(own)],
-            "discriminator_steps": 5,
-        },
+        "wgan_gp": lambda: {"loss": "wasserstein", "terms": [terms.GradientPenalty(own)], "discriminator_steps": 5},
         "r3gan": lambda: {"loss": "relativistic", "terms": [terms.R1(own), terms.R2(own)]},
     }.get(method, dict)()
     made = training.GAN(toy.generator(widths=WIDTHS), discriminator(method, own), seed=seed, **options)
     beta = own if method in ("plain", "packing_2", "packing_4") else 0.5
-    made.compile(
-        generator_optimizer=keras.optimizers.Adam(rate, beta_1=beta),
-        discriminator_optimizer=keras.optimizers.Adam(rate, beta_1=beta),
-    )
+    adam = lambda: keras.optimizers.Adam(rate, beta_1=beta)  # noqa: E731
+    made.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
     return made
 
 
@@ -127,23 +121,19 @@ def run(target: str, method: str, seed: int, setting: Mapping[str, Any], steps: 
         found = metrics.mixtures.Modes(0, 0.0, math.inf, math.log(len(mixture.means)))  # of a run that has diverged
         if np.isfinite(samples).all():
             found = metrics.mixtures.modes(samples, mixture.means, sigma=mixture.sigma)
-        losses = {f"{name}_loss": history[f"{name}_loss"][-1] for name in ("generator", "discriminator")}
-        looks.append({"step": made.step, **scores(found), **losses})
+        scores = {**found._asdict(), "effective_share": effective_share(found)}
+        losses = {name: history[name][-1] for name in ("generator_loss", "discriminator_loss")}
+        looks.append({"step": made.step, **scores, **losses})
     columns = {name: [_rounded(look[name]) for look in looks] for name in looks[0]}
     last = {name: values[-1] for name, values in columns.items()}
     return {**last, "setting": dict(setting), "cpu_seconds": round(time.process_time() - start, 1), "looks": columns}
-
-
-def scores(found: metrics.mixtures.Modes) -> dict[str, Any]:
-    """Return a row's scores by name."""
-    return {**found._asdict(), "effective_share": effective_share(found)}
 
 
 def _rounded(value: Any) -> Any:
     # JSON has no infinity
     if not isinstance(value, float):
         return value
-    return round(float(value), 5) if math.isfinite(value) else None
+    return round(value, 5) if math.isfinite(value) else None
 
 
 def tuned(rows: Mapping[str, Any], target: str, method: str) -> dict[str, Any]:
@@ -158,10 +148,9 @@ def keys(
     """Return the names of all rows, in the order in which they are made."""
     found = []
     for target in targets:
-        found += [f"{target} {method} tuning {number}" for method in methods for number in range(4)]
-        found += [
-            f"{target} {method} {seed}" for seed in (SEEDS[target] if seeds is None else seeds) for method in methods
-        ]
+        found += [f"{target} {method} tuning {number}" for method in methods for number in range(len(settings(method)))]
+        wanted = SEEDS[target] if seeds is None else seeds
+        found += [f"{target} {method} {seed}" for seed in wanted for method in methods]
     return found
 
 
@@ -177,17 +166,16 @@ def main() -> None:
     header = {
         "what": "modes covered, share of high quality and divergences of 2,500 samples; mixtures with known modes",
         **common.environment("tensorflow", "keras"),
-        "code": common.code_hash("benchmarks/mode_collapse.py", *MADE_BY),
+        "code": common.code_hash(*MADE_BY),
     }
 
     def row(key: str) -> dict[str, Any]:
         keras.utils.clear_session(free_memory=True)
         target, method, *rest = key.split()
         if rest[0] == "tuning":
-            return run(
-                target, method, TUNING_SEED, settings(method)[int(rest[1])], arguments.steps or TUNING_STEPS[target]
-            )
-        setting = tuned(json.loads(arguments.record.read_text())["rows"], target, method)
+            steps = arguments.steps or TUNING_STEPS[target]
+            return run(target, method, TUNING_SEED, settings(method)[int(rest[1])], steps)
+        setting = tuned(common.read(arguments.record)["rows"], target, method)
         return run(target, method, int(rest[0]), setting, arguments.steps)
 
     common.study(arguments.record, header, keys(arguments.targets, arguments.methods, arguments.seeds), row)

@@ -130,6 +130,49 @@ def test_the_study_of_wasserstein_gans_is_complete_and_each_method_got_the_best_
             )
 
 
+def test_every_method_of_the_mode_collapse_study_is_what_its_name_says(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import mode_collapse
+
+    made = {name: mode_collapse.gan(name, 0, mode_collapse.settings(name)[-1]) for name in mode_collapse.METHODS}
+    own = {name: mode_collapse.settings(name)[-1]["own"] for name in made}
+    assert {name for name, gan in made.items() if gan.packing > 1} == {"packing_2", "packing_4"}
+    assert (made["packing_2"].packing, made["packing_4"].packing) == (2, 4)
+    assert {name for name, gan in made.items() if gan.replay} == {"replay"}
+    assert made["replay"].replay.share == own["replay"]
+    assert {name: gan.unrolled_steps for name, gan in made.items() if gan.unrolled_steps} == {"unrolled": 5}
+    assert {name: [term.name for term in gan.terms] for name, gan in made.items() if gan.terms} == {
+        "feature_matching": ["feature_matching"],
+        "wgan_gp": ["gradient_penalty"],
+        "r3gan": ["r1", "r2"],
+    }
+    assert {term.weight for name in ("wgan_gp", "r3gan") for term in made[name].terms} == {own["wgan_gp"], own["r3gan"]}
+    losses = {name: gan.adversarial_loss.name for name, gan in made.items()}
+    assert losses.pop("wgan_gp") == "wasserstein" and losses.pop("r3gan") == "relativistic"
+    assert set(losses.values()) == {"non_saturating"}
+    layers = {name: {type(layer).__name__ for layer in gan.discriminator.layers} for name, gan in made.items()}
+    assert {name for name, kinds in layers.items() if "SpectralNormalization" in kinds} == {"spectral_norm"}
+    assert {name for name, kinds in layers.items() if "MinibatchDiscrimination" in kinds} == {
+        "minibatch_discrimination"
+    }
+    assert len({gan.generator.count_params() for gan in made.values()}) == 1
+
+
+def test_each_method_keeps_the_best_of_its_settings(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import mode_collapse
+    import wgan
+
+    scores = [0.1, 0.9, 0.3, 0.2]
+    rows = {
+        f"ring plain tuning {i}": {"effective_share": score, "setting": {"number": i}} for i, score in enumerate(scores)
+    }
+    assert mode_collapse.tuned(rows, "ring", "plain") == {"number": 1}
+    rows = {f"WGAN tuning {i}": {"frechet": score, "setting": {"number": i}} for i, score in enumerate(scores)}
+    rows["WGAN tuning 0"]["frechet"] = None  # diverged
+    assert wgan.tuned(rows, "WGAN") == {"number": 3}
+
+
 def test_a_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     import common
