@@ -1,5 +1,6 @@
 """What every benchmark shares: alternating rounds, ratios with an interval, and the record that says where and when."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -8,7 +9,7 @@ import resource
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -108,7 +109,8 @@ def study(path: Path, header: Mapping[str, Any], keys: Sequence[str], row: Calla
     """Compute the rows of a study that its record lacks, one after another, and write the record after each.
 
     Rows made by the same code are kept, whatever the keys; with none missing the file is left as it is. Of each run
-    that adds rows the record says, under ``"runs"``, when and where it was and how many rows there were before.
+    that adds rows the record says, under ``"runs"``, when and where it was and how many rows there were before. Several
+    processes may complete one record at the same time, each with keys of its own.
 
     Args:
         path: the record.
@@ -116,17 +118,36 @@ def study(path: Path, header: Mapping[str, Any], keys: Sequence[str], row: Calla
         keys: the names of the rows wanted.
         row: makes one.
     """
-    before = read(path) if path.exists() else {}
-    if before.get("code") != header["code"]:
-        before = {}
-    rows = before.get("rows", {})
-    missing = [key for key in keys if key not in rows]
-    runs = before.get("runs", [_run(before, 0)] if before else [])
-    record = {**header, "runs": [*runs, _run(header, len(rows))], "rows": rows}
+    before = kept(path, header["code"])
+    missing, run = [key for key in keys if key not in before["rows"]], _run(header, len(before["rows"]))
     for number, key in enumerate(missing):
         print(f"[{number + 1}/{len(missing)}] {key}", flush=True)
-        rows[key] = row(key)
-        write(path, record)
+        made = row(key)
+        with _alone(path.parent):
+            now = kept(path, header["code"])
+            runs = now["runs"] if run in now["runs"] else [*now["runs"], run]
+            write(path, {**header, "runs": runs, "rows": {**now["rows"], key: made}})
+
+
+def kept(path: Path, code: str) -> dict[str, Any]:
+    """Return a record, or an empty one where there is none or its rows were made by other code."""
+    record = read(path) if path.exists() else {}
+    if record.get("code") != code:
+        return {"runs": [], "rows": {}}
+    return {"runs": [_run(record, 0)], **record}
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    import fcntl  # not on every system, and only a study needs it
+
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _run(header: Mapping[str, Any], rows_before: int) -> dict[str, Any]:

@@ -198,6 +198,34 @@ def test_a_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert made[4:] == ["a"] and set(json.loads(path.read_text())["rows"]) == {"a"}
 
 
+def test_two_processes_may_complete_one_record(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import common
+
+    path = tmp_path / "study.json"
+
+    def meanwhile(key):
+        common.study(path, {"code": "1", "date": "theirs"}, ["b"], lambda key: {"value": key})
+        return {"value": key}
+
+    common.study(path, {"code": "1", "date": "mine"}, ["a"], meanwhile)
+    record = json.loads(path.read_text())
+    assert record["rows"] == {"a": {"value": "a"}, "b": {"value": "b"}}
+    assert sorted(run["date"] for run in record["runs"]) == ["mine", "theirs"]
+    assert [each.name for each in tmp_path.iterdir()] == ["study.json"]
+
+
+def test_the_best_four_on_the_ring_and_plain_play_on_the_grid(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import mode_collapse
+
+    share = {name: number / 10 for number, name in enumerate(mode_collapse.METHODS)}
+    rows = {f"ring {name} {seed}": {"effective_share": share[name]} for name in share for seed in range(5)}
+    assert mode_collapse.finalists(rows) == ["plain", "r3gan", "spectral_norm", "wgan_gp", "packing_4"]
+    with pytest.raises(KeyError):
+        mode_collapse.finalists({name: row for name, row in rows.items() if "ring replay 4" not in name})
+
+
 @pytest.mark.parametrize(
     ("study", "options", "says"),
     [
