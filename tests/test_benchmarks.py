@@ -130,6 +130,55 @@ def test_the_study_of_wasserstein_gans_is_complete_and_each_method_got_the_best_
             )
 
 
+def test_the_study_of_mode_collapse_is_complete_and_each_method_got_the_best_of_its_settings(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import common
+    import mode_collapse
+
+    record = json.loads((BENCHMARKS / "results/mode_collapse.json").read_text())
+    rows = record["rows"]
+    assert record["code"] == common.code_hash(*mode_collapse.MADE_BY), "the record was made by other code"
+    methods = {"easy": mode_collapse.METHODS, "ring": mode_collapse.METHODS, "grid": mode_collapse.finalists(rows)}
+    assert set(rows) == {key for target, names in methods.items() for key in mode_collapse.keys(target, names)}
+    assert len(mode_collapse.SEEDS["easy"]) >= 10 and len(mode_collapse.SEEDS["ring"]) >= 5
+    for target, names in methods.items():
+        for method in names:
+            for seed in mode_collapse.SEEDS[target]:
+                row = rows[f"{target} {method} {seed}"]
+                assert row["setting"] == mode_collapse.tuned(rows, target, method)
+                assert row["step"] == mode_collapse.STEPS[target] and 0 <= row["effective_share"] < 1
+    assert min(mode_collapse.STEPS[target] for target in ("ring", "grid")) >= 50_000
+
+
+def test_the_study_of_stacked_data_is_complete(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import common
+    import stacked
+
+    record = json.loads((BENCHMARKS / "results/stacked.json").read_text())
+    assert record["code"] == common.code_hash(*stacked.MADE_BY), "the record was made by other code"
+    assert set(record["rows"]) == {f"{name} {seed}" for name in stacked.ROWS for seed in stacked.SEEDS}
+    assert all(row["modes"] == 1000 for name, row in record["rows"].items() if name.startswith("real"))
+
+
+def test_every_wasserstein_method_is_what_its_name_says(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import wgan
+
+    made = {name: wgan.gan(name, 0, wgan.SETTINGS[name][-1]) for name in wgan.METHODS}
+    assert {name: [type(term).__name__ for term in gan.terms] for name, gan in made.items()} == {
+        "DCGAN": [],
+        "WGAN": ["WeightClipping"],
+        "WGAN-GP": ["GradientPenalty"],
+    }
+    assert made["WGAN"].terms[0].limit == 0.01 and made["WGAN-GP"].terms[0].weight == 10
+    losses = {name: gan.adversarial_loss.name for name, gan in made.items()}
+    assert losses == {"DCGAN": "non_saturating", "WGAN": "wasserstein", "WGAN-GP": "wasserstein"}
+    kinds = {name: {type(layer).__name__ for layer in gan.discriminator.layers} for name, gan in made.items()}
+    assert {name for name, found in kinds.items() if "BatchNormalization" in found} == {"DCGAN"}
+    assert [player.steps for player in made["WGAN-GP"].players] == [5, 1]
+
+
 def test_every_method_of_the_mode_collapse_study_is_what_its_name_says(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     import mode_collapse
