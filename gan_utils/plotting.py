@@ -1,8 +1,10 @@
 """Figures. Every function returns (figure, axes) and none shows it; `in_a_row` makes several one output of a cell."""
 
+import html
 import io
 import math
 import re
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -156,6 +158,56 @@ def draw_network(model: Any, *, width: float = 3.9) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def describe(figure: Figure) -> str:
+    """Return in words what a figure shows, for a reader who cannot see it: titles, axes, legends, notes.
+
+    In a notebook this is what a figure's output says as plain text, and on the book's pages its alternative text.
+
+    Args:
+        figure: with titles and labelled axes; what has no words cannot be described.
+
+    Returns:
+        At most 500 characters; empty for a figure without any words.
+
+    Example:
+        >>> figure, axes = curves({"loss": [2.0, 1.0]})
+        >>> describe(figure)
+        'curves: loss; across: training step'
+    """
+    parts = [text.get_text() for text in figure.texts]  # a title of the whole is one of them
+    shared = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    for axes in figure.axes:
+        title = " ".join(filter(None, (axes.get_title(where) for where in ("left", "center", "right"))))
+        legend = axes.get_legend()
+        entries = [text.get_text() for text in legend.get_texts()] if legend else []
+        kinds = {"pictures": axes.images, "curves": axes.lines, "areas": axes.patches, "points": axes.collections}
+        kind = next((name for name, found in kinds.items() if len(found)), "")
+        names = [tick.get_text() for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_ticklabels()]
+        names = [name for name in names if axes.axison and re.search("[A-Za-z]{2}", name)]
+        notes = [text.get_text() for text in axes.texts if re.search("[A-Za-z]", text.get_text())][:6]
+        about = ", ".join(dict.fromkeys([*entries, *names, *notes]))
+        words = [title, f"{kind}: {about}" if kind and about else about or (kind if title else "")]
+        if axes.axison:
+            words += [f"across: {axes.get_xlabel()}"] * bool(axes.get_xlabel())
+            words += [f"up: {axes.get_ylabel()}"] * bool(axes.get_ylabel())
+        parts.append("; ".join(filter(None, words)))
+    text = ". ".join(filter(None, [*dict.fromkeys(parts), ", ".join(shared)]))
+    plain = re.sub(r"\\(?:math\w+|[,;! ])|[${}\\]", "", text)  # TeX's marks
+    return textwrap.shorten(plain, 500, placeholder=" …")
+
+
+def _speak() -> None:
+    """Let a figure's output in a notebook say in plain text what it shows, in place of its size in pixels."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell:
+        speak = lambda figure, printer, cycle: printer.text(describe(figure) or repr(figure))  # noqa: E731
+        shell.display_formatter.formatters["text/plain"].for_type(Figure, speak)
+
+
+_speak()
+
+
 def in_a_row(*figures: Figure) -> Any:
     """Return figures as vector drawings beside each other, and below each other where the page is narrow.
 
@@ -170,12 +222,14 @@ def in_a_row(*figures: Figure) -> Any:
     parts = []
     for number, figure in enumerate(figures):
         text = io.StringIO()
+        words = html.escape(describe(figure), quote=True)
         with plt.rc_context({"svg.hashsalt": f"figure {number}"}):  # the same picture, the same text
             figure.savefig(text, format="svg", metadata={"Date": None})
         plt.close(figure)
         drawing = text.getvalue()[text.getvalue().index("<svg") :]
-        drawing = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%" style="background:#fff"', drawing, count=1)
-        drawing = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawing, count=1)
+        drawing = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", drawing, count=1)
+        drawing = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", drawing, count=1)
+        drawing = f'<svg role="img" aria-label="{words}" width="100%" style="background:#fff"' + drawing[len("<svg") :]
         parts.append(f'<div style="flex:1 1 20rem;max-width:{figure.get_figwidth()}in">{drawing}</div>')
     return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:0.8em;align-items:flex-start">{"".join(parts)}</div>')
 

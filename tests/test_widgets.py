@@ -1,25 +1,70 @@
+import ast
 import importlib
 import io
+import re
+import time
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from PIL import Image
 
-from gan_utils import widgets
+from gan_utils import plotting, widgets
+from gan_utils.widgets import browser, experiment_panel
+
+# the function of that name hides the module from attribute look-up
+module = importlib.import_module("gan_utils.widgets.explore")
 
 
 def line(slope, width=1):
     figure, axes = plt.subplots(figsize=(2, 1))
     axes.plot([0, 1], [0, slope], linewidth=width)
+    axes.set_title(f"slope {slope}")
     return figure, axes
 
 
-def test_a_frame_for_every_combination_in_slider_order():
+def frames(widget):
+    return [widget.frames[a:b] for a, b in zip(widget.offsets, widget.offsets[1:], strict=False)]
+
+
+def test_a_frame_for_every_combination_in_control_order():
     widget = widgets.explore(line, slope=[-1, 0, 1], width=[1, 8])
     assert len(widget.offsets) == 7 and widget.offsets[-1] == len(widget.frames)
-    frames = [widget.frames[a:b] for a, b in zip(widget.offsets, widget.offsets[1:], strict=False)]
-    assert len(set(frames)) == 6 and all(Image.open(io.BytesIO(f)).size == (192, 96) for f in frames)
+    assert len(set(frames(widget))) == 6
+    assert all(Image.open(io.BytesIO(f)).size == (192, 96) for f in frames(widget))
     assert [c["name"] for c in widget.controls] == ["slope", "width"] and not plt.get_fignums()
+    assert widget.alts == [f"slope {s}; curves" for s in (-1, -1, 0, 0, 1, 1)]
+
+
+def test_a_frame_is_the_figure():
+    widget = widgets.explore(line, slope=[1])
+    figure, _ = line(1)
+    file = io.BytesIO()
+    figure.savefig(file, dpi=96)
+    drawn = np.asarray(Image.open(file).convert("RGB"), float)
+    for shown in (frames(widget)[0], widget.still()):
+        assert np.abs(np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"), float) - drawn).mean() < 1
+
+
+def test_each_kind_of_value_has_its_control():
+    widget = widgets.explore(lambda **chosen: {"n": [1]}, a=[1, 2.5, np.float64(0.1)], b=[False, True], c=["x", "y"])
+    assert [c["kind"] for c in widget.controls] == ["number", "switch", "name"]
+    assert widget.controls[0]["values"] == ["1", "2.5", "0.1"]
+
+
+def test_images_and_tables_are_frames_too():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 5, 4, 3)).astype(np.uint8)
+    widget = widgets.explore(lambda k: images[k], alt="noise", k=[0, 1])
+    assert all(np.array_equal(np.asarray(Image.open(io.BytesIO(f))), images[k]) for k, f in enumerate(frames(widget)))
+    table = widgets.explore(lambda k: {"k": [k], "third": [k / 3]}, k=[1])
+    assert frames(table) == [b'{"columns": ["k", "third"], "rows": [["1", "0.3333"]]}'] and table.still() is None
+
+
+def test_output_holds_a_plain_picture_and_words():
+    data, _ = widgets.explore(line, "up or down?", slope=[1, 2])._repr_mimebundle_()
+    assert {"image/png", "application/vnd.jupyter.widget-view+json"} <= set(data)
+    assert data["text/plain"] == "up or down? First frame: slope 1; curves"
 
 
 def test_limits_say_how_to_thin_the_grid(monkeypatch):
@@ -27,7 +72,133 @@ def test_limits_say_how_to_thin_the_grid(monkeypatch):
         widgets.explore(line)
     with pytest.raises(ValueError, match="201 frames"):
         widgets.explore(line, slope=range(201))
-    # the function of that name hides the module from attribute look-up
-    monkeypatch.setattr(importlib.import_module("gan_utils.widgets.explore"), "MAX_BYTES", 10)
+    with pytest.raises(ValueError, match="float64"):
+        widgets.explore(lambda k: np.zeros((2, 2)), alt="black", k=[1])
+    monkeypatch.setattr(module, "MAX_BYTES", 10)
     with pytest.raises(ValueError, match="bytes"):
         widgets.explore(line, slope=[1])
+
+
+def test_a_frame_without_words_is_refused():
+    with pytest.raises(ValueError, match="no words"):
+        widgets.explore(lambda k: plt.subplots()[0], k=[1])
+    with pytest.raises(ValueError, match="no words"):
+        widgets.explore(lambda k: np.zeros((2, 2), np.uint8), k=[1])
+
+
+def test_a_kernel_computes_what_is_off_the_grid(monkeypatch):
+    widget, sent = widgets.explore(line, slope=[0, 1], width=[1, 2]), []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
+    widget._handle_custom_msg({"ask": "alive"}, [])
+    widget._handle_custom_msg({"ask": "frame", "position": [0, 1], "numbers": {"slope": 0.25}}, [])
+    widget._handle_custom_msg({"ask": "frame", "position": [0, 1], "numbers": {"width": "x"}}, [])
+    assert sent[0] == ({"alive": True}, None)
+    assert sent[1][0] == {"kind": "image", "alt": "slope 0.25; curves"}
+    expected = widgets.explore(line, slope=[0.25], width=[2])
+    assert sent[1][1] == [expected.frames] and "off the grid" in sent[2][0]["fault"]
+
+
+def test_slow_grids_show_a_bar_that_goes_away(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, value):
+            shown.append(value)
+
+    monkeypatch.setattr("IPython.display.display", lambda value, **_: shown.append(value) or Handle())
+    assert list(module._with_progress([{}] * 4, patience=0.0)) == [{}] * 4
+    assert len(shown) == 5 and shown[-1].data == ""
+    shown.clear()
+    assert list(module._with_progress([{}] * 4)) == [{}] * 4 and not shown
+
+
+def test_browser_modules_are_joined_without_their_imports():
+    joined = browser.module("random", "controls", "explore")
+    assert 'from "./' not in joined and joined.count("export default") == 1
+
+
+# --- words for figures
+
+
+def test_a_figure_is_described_by_its_words():
+    figure, (left, right) = plt.subplots(1, 2)
+    figure.suptitle("both")
+    left.plot([0, 1], label="loss $L_D$")
+    left.set(xlabel="step", title="left")
+    left.legend()
+    right.bar(["real", "fake"], [1, 2])
+    assert plotting.describe(figure) == "both. left; curves: loss L_D; across: step. areas: real, fake"
+    assert plotting.describe(plt.figure()) == ""
+
+
+# --- ExperimentPanel
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)
+
+
+def test_the_panel_trains_pauses_goes_on_and_equals_its_line():
+    panel = widgets.ExperimentPanel(loss="hinge", penalty="r1", seed=3, steps=200)
+    begun = time.monotonic()
+    panel.start()
+    assert time.monotonic() - begun < 1  # the notebook is free
+    until(lambda: panel.fault or (panel.gan and panel.gan.step >= 50))
+    panel.pause()
+    until(lambda: "paused" in panel.status.value or "done" in panel.status.value)
+    held = panel.gan.step
+    time.sleep(0.3)
+    assert panel.gan.step == held
+    panel.resume()
+    panel.wait()
+    assert panel.fault is None and panel.gan.step == 200 and "done after 200" in panel.status.value
+    assert re.search('<img alt="step 200; [^"]+" src="data:image/png;base64,', panel.picture.value)
+    space = {"widgets": widgets}
+    exec(panel.line, space)  # what a reader would copy
+    assert np.array_equal(space["gan"].generate(20), panel.gan.generate(20))
+
+
+def test_the_panel_stops_and_keeps_what_it_has():
+    panel = widgets.ExperimentPanel(steps=100_000)
+    panel.start()
+    until(lambda: panel.fault or (panel.gan and panel.gan.step >= 50))
+    panel.stop()
+    assert 0 < panel.gan.step < 100_000 and "stopped" in panel.status.value and panel.gan.generate(3).shape == (3, 2)
+
+
+def test_the_panels_controls_write_its_line():
+    panel = widgets.ExperimentPanel()
+    panel.controls["data"].value = "grid"
+    panel.controls["discriminator_rate"].value = 0.003
+    panel.controls["steps"].value = 7
+    assert panel.line.startswith("gan, mixture = widgets.plane_gan(data='grid', discriminator_rate=0.003); gan.fit(")
+    assert (
+        "steps_per_epoch=7)" in panel.line and "discriminator_rate=0.003" in panel.code.value and ast.parse(panel.line)
+    )
+
+
+def test_a_fault_in_a_run_is_shown(monkeypatch):
+    panel = widgets.ExperimentPanel(steps=5)
+
+    def broken(**_):
+        raise ValueError("no such <thing>")
+
+    monkeypatch.setattr(experiment_panel, "plane_gan", broken)
+    panel.start()
+    panel.wait()
+    assert isinstance(panel.fault, ValueError) and "no such &lt;thing&gt;" in panel.status.value
+
+
+@pytest.mark.parametrize("settings", [{"loss": "best"}, {"rate": 1}, {"steps": 0}])
+def test_the_panel_refuses_what_it_does_not_know(settings):
+    with pytest.raises(ValueError, match="expected"):
+        widgets.ExperimentPanel(**settings)
+
+
+@pytest.mark.parametrize("settings", [{"data": "moons"}, {"penalty": "r9"}, {"generator_rate": 0}, {"loss": "best"}])
+def test_plane_gan_refuses_what_it_does_not_know(settings):
+    with pytest.raises(ValueError, match="expected"):
+        widgets.plane_gan(**settings)

@@ -1,82 +1,116 @@
-// Frames under sliders. The model's state holds all frames as one run of PNG bytes.
+// Frames under controls. The model's state holds all frames as one run of bytes.
+import { button, calm, choice, make, predicted, radio, slider, toggle, words } from "./controls.js";
+
 function render({ model, el }) {
   const controls = model.get("controls");
   const offsets = model.get("offsets");
-  const bytes = model.get("frames");
-  const data = new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength);
+  const held = model.get("frames");
+  const data = new Uint8Array(held.buffer ?? held, held.byteOffset ?? 0, held.byteLength);
   const urls = new Map();
+  const picture = make("img", { alt: "" });
+  const table = make("table", { hidden: true });
+  const telling = make("p", { className: "gan-note", role: "status" });
 
-  const url = (index) => {
-    if (!urls.has(index)) {
-      const part = data.slice(offsets[index], offsets[index + 1]);
-      urls.set(index, URL.createObjectURL(new Blob([part], { type: "image/png" })));
+  const show = (bytes, kind, alt) => {
+    picture.hidden = kind !== "image";
+    table.hidden = kind !== "table";
+    if (kind === "image") {
+      const key = bytes.byteOffset;
+      if (!urls.has(key)) urls.set(key, URL.createObjectURL(new Blob([bytes], { type: "image/webp" })));
+      picture.src = urls.get(key);
+      picture.alt = alt;
+    } else {
+      const { columns, rows } = JSON.parse(new TextDecoder().decode(bytes));
+      const cells = (row, tag) => make("tr", {}, ...row.map((text) => make(tag, { textContent: text })));
+      table.replaceChildren(cells(columns, "th"), ...rows.map((row) => cells(row, "td")));
+      table.setAttribute("aria-label", alt);
     }
-    return urls.get(index);
+  };
+  const state = () => controls.map((c, i) => `${words(c.name)} ${c.values[model.get("position")[i]]}`).join(", ");
+  const update = () => {
+    const index = controls.reduce((sum, c, i) => sum * c.values.length + model.get("position")[i], 0);
+    show(data.subarray(offsets[index], offsets[index + 1]), model.get("kind"), `${state()}: ${model.get("alts")[index]}`);
+    telling.textContent = "";
+  };
+  const move = (i, to) => {
+    const position = [...model.get("position")];
+    position[i] = to;
+    model.set("position", position);
+    model.save_changes();
+    update();
   };
 
-  const box = document.createElement("div");
-  box.className = "gan-explore";
-  const picture = document.createElement("img");
-  picture.style.cssText = "max-width:100%;height:auto;background:#fff;display:block";
-  const show = () => {
-    const position = model.get("position");
-    const index = controls.reduce((sum, c, i) => sum * c.values.length + position[i], 0);
-    picture.src = url(index);
-    const state = controls.map((c, i) => `${c.name} ${c.values[position[i]]}`).join(", ");
-    picture.alt = `${model.get("alt")}: ${state}`;
-  };
+  const panel = make("div");
+  const parts = controls.map((control, i) => {
+    const at = model.get("position")[i];
+    if (control.kind === "switch" && control.values.length === 2) {
+      const pressed = (index) => control.values[index] === "True";
+      const made = toggle(words(control.name), pressed(at), (on) => move(i, control.values.indexOf(on ? "True" : "False")));
+      return { row: made, set: (index) => made.setAttribute("aria-pressed", pressed(index)) };
+    }
+    if (control.kind === "number") return slider(control.name, control.values, at, (to) => move(i, to));
+    if (control.values.join("").length <= 60) return radio(control.name, control.values, at, (to) => move(i, to));
+    const made = choice(control.name, control.values, control.values[at], (value) => move(i, control.values.indexOf(value)));
+    return { row: made.row, set: (index) => made.set(control.values[index]) };
+  });
+  parts.forEach((part) => panel.append(part.row));
 
-  const panel = document.createElement("div");
-  controls.forEach((control, i) => {
-    const label = document.createElement("label");
-    label.style.cssText = "display:flex;gap:.6em;align-items:center;flex-wrap:wrap;margin:.3em 0";
-    const slider = document.createElement("input");
-    slider.type = "range";
-    slider.min = 0;
-    slider.max = control.values.length - 1;
-    slider.value = model.get("position")[i];
-    slider.style.cssText = "flex:1 1 10em;min-height:24px";
-    slider.setAttribute("aria-label", control.name);
-    const value = document.createElement("output");
-    const tell = () => {
-      value.textContent = control.values[slider.value];
-      slider.setAttribute("aria-valuetext", control.values[slider.value]);
-    };
-    slider.addEventListener("input", () => {
-      const position = [...model.get("position")];
-      position[i] = Number(slider.value);
-      model.set("position", position);
-      model.save_changes();
-      tell();
-      show();
-    });
-    tell();
-    const name = document.createElement("span");
-    name.textContent = control.name.replaceAll("_", " ");
-    label.append(name, slider, value);
-    panel.append(label);
+  // play runs once through the first slider
+  let timer = 0;
+  const first = controls.findIndex((c) => c.kind === "number" && c.values.length > 2);
+  const stop = () => {
+    clearInterval(timer);
+    timer = 0;
+    play.textContent = "Play";
+  };
+  const forward = (from) => {
+    parts[first].set(from);
+    move(first, from);
+    if (from + 1 === controls[first].values.length) stop();
+  };
+  const play = button("Play", () => {
+    if (timer) return stop();
+    const last = controls[first].values.length - 1;
+    play.textContent = "Pause";
+    timer = setInterval(() => forward(model.get("position")[first] + 1), calm() ? 1500 : 400);
+    if (model.get("position")[first] === last) forward(0);
+  });
+  if (first >= 0) parts[first].row.append(play);
+
+  // with a kernel: numbers that are not on the grid
+  const asked = controls.filter((c) => c.kind === "number");
+  const inputs = asked.map((c) => make("input", { type: "number", step: "any", value: c.values[0], "aria-label": `other ${words(c.name)}` }));
+  const compute = button("Compute", () => {
+    const numbers = Object.fromEntries(asked.map((c, i) => [c.name, Number(inputs[i].value)]));
+    telling.textContent = "computing …";
+    model.send({ ask: "frame", position: model.get("position"), numbers });
+  });
+  const others = make("div", { className: "gan-row", hidden: true }, "off the grid: ");
+  asked.forEach((c, i) => others.append(make("label", {}, `${words(c.name)} `, inputs[i])));
+  others.append(compute);
+  model.on("msg:custom", (message, buffers) => {
+    if (message.alive && asked.length) others.hidden = false;
+    if (message.fault) telling.textContent = message.fault;
+    if (!message.kind) return;
+    const [view] = buffers;
+    show(new Uint8Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength)), message.kind, message.alt);
+    telling.textContent = "computed by the kernel";
   });
 
-  const frames = document.createElement("div");
-  frames.append(panel, picture);
-  if (model.get("predict")) {
-    const question = document.createElement("p");
-    question.textContent = `Predict first: ${model.get("predict")}`;
-    const reveal = document.createElement("button");
-    reveal.type = "button";
-    reveal.textContent = "I have an answer, show it";
-    reveal.style.cssText = "min-height:2.2em;padding:.2em 1em";
-    frames.hidden = true;
-    reveal.addEventListener("click", () => {
-      frames.hidden = false;
-      reveal.remove();
-      panel.querySelector("input")?.focus();
-    });
-    box.append(question, reveal);
-  }
-  box.append(frames);
+  const frames = make("div", {}, panel, others, picture, table, telling);
+  const box = make("section", { className: "gan-widget gan-explore", "aria-label": "Experiment" });
+  box.append(predicted(model.get("predict"), frames));
   el.append(box);
-  show();
-  return () => urls.forEach((u) => URL.revokeObjectURL(u));
+  update();
+  try {
+    model.send({ ask: "alive" });
+  } catch {
+    // a static page has nobody to ask
+  }
+  return () => {
+    stop();
+    urls.forEach((url) => URL.revokeObjectURL(url));
+  };
 }
+
 export default { render };

@@ -1,0 +1,463 @@
+// The page of a Playground: settings in, pictures and numbers out. All mathematics is in plane_gan.js.
+import { button, calm, canvas, choice, colours, make, onTheme, predicted, toggle, words } from "./controls.js";
+import { tensor } from "./autodiff.js";
+import { HALF_WIDTH, LOSSES, PlaneGAN, STREAMS, check, points, scores } from "./plane_gan.js";
+import { random } from "./random.js";
+
+const SIDE = 400; // of the plane, in CSS pixels
+const CELLS = 40; // of the heat map
+const SHOWN = 200;
+const JUDGED = 1000;
+const FARTHEST = 20000; // steps a link may ask for
+const CORNERS = [[-1, -0.5], [-1, 0.5], [0, 0], [1, -0.5], [1, 0.5]]; // what draw-your-own begins with
+const across = (x) => ((x + HALF_WIDTH) / (2 * HALF_WIDTH)) * SIDE;
+const up = (y) => SIDE - across(y);
+const lattice = (count) => {
+  const at = (k) => -HALF_WIDTH + ((k + 0.5) * 2 * HALF_WIDTH) / count;
+  return tensor(count * count, 2, Array.from({ length: count * count }, (_, i) => [at(i % count), at(count - 1 - Math.floor(i / count))]).flat());
+};
+
+// how certain the discriminator is, from -1 (generated) to 1 (real)
+function certainty(logits, loss) {
+  if (loss.startsWith("wasserstein")) {
+    const [low, high] = [Math.min(...logits), Math.max(...logits)];
+    return logits.map((d) => (high > low ? (2 * d - low - high) / (high - low) : 0));
+  }
+  if (loss === "hinge") return logits.map((d) => Math.max(-1, Math.min(1, d)));
+  if (loss === "least_squares") return logits.map((d) => Math.max(-1, Math.min(1, 2 * d - 1)));
+  return logits.map((d) => 2 / (1 + Math.exp(-d)) - 1);
+}
+
+const number = (x) => (x === null || x === undefined || Number.isNaN(x) ? "–" : x.toFixed(3));
+
+function render({ model, el }) {
+  const choices = model.get("choices");
+  const defaults = model.get("settings");
+  const colour = model.get("colours");
+  const views = { discriminator: true, manifold: true, arrows: false, slow: false };
+  let [gan, seen, timer, playing, history, floor] = [null, {}, 0, false, [], 0];
+  let settings = { ...defaults };
+  let cursor = [0, 0];
+
+  // --- the parts of the page
+  const plane = canvas(SIDE, SIDE, "");
+  const chart = canvas(SIDE, 150, "losses against steps");
+  const status = make("p", { className: "gan-note", role: "status" });
+  const fault = make("p", { className: "gan-fault", role: "alert", hidden: true });
+  const table = make("table");
+  const play = button("Play", () => {
+    if (!playing) return start();
+    pause();
+    finish();
+  });
+  const once = button("Step", () => {
+    pause();
+    advance(1);
+    finish();
+  });
+  const again = button("Reset", () => begin(settings));
+  const link = button("Keep this state in the page's address", keep);
+  const erase = button("Erase the drawing", () => begin({ ...settings, points: [] }));
+  const controls = Object.fromEntries(
+    Object.entries(choices).map(([name, values]) => [name, choice(name, values, settings[name], (value) => change(name, value))]),
+  );
+  const seed = make("input", { type: "number", min: 0, max: 4294967295, value: settings.seed, "aria-label": "seed" });
+  seed.addEventListener("change", () => change("seed", Number(seed.value)));
+  const shows = Object.keys(views).map((name) =>
+    toggle({ discriminator: "Heat map", manifold: "Manifold", arrows: "Arrows", slow: "Slow motion" }[name], views[name], (on) => {
+      views[name] = on;
+      paint();
+    }),
+  );
+  const first = ["data", "loss", "critic_steps", "generator_rate", "discriminator_rate"];
+  const rest = Object.keys(choices).filter((name) => !first.includes(name));
+  const more = make("details", {}, make("summary", { textContent: "More settings" }), ...rest.map((name) => controls[name].row));
+  const legend = make("p", { className: "gan-note" });
+  const panel = make(
+    "div",
+    { className: "gan-panel" },
+    ...first.map((name) => controls[name].row),
+    make("label", { className: "gan-row" }, make("span", { textContent: "seed" }), seed),
+    more,
+    erase,
+    link,
+    fault,
+  );
+  const stage = make("div", { className: "gan-stage" }, plane.element, legend, chart.element, status, table);
+  const body = make("div", {}, make("div", {}, play, once, again, ...shows), make("div", { className: "gan-columns" }, stage, panel));
+  const box = make("section", { className: "gan-widget gan-playground", "aria-label": "GAN playground" });
+  box.append(predicted(model.get("predict"), body, () => paint()));
+  el.append(box);
+
+  // --- states
+  function say(error) {
+    fault.hidden = !error;
+    fault.textContent = error ? `${error.message ?? error}.` : "";
+  }
+
+  function change(name, value) {
+    const wanted = { ...settings, [name]: value };
+    if (name === "data" && value === "drawn" && !wanted.points.length) wanted.points = CORNERS;
+    begin(wanted);
+  }
+
+  function begin(wanted) {
+    pause();
+    try {
+      if (wanted.data !== "drawn" || wanted.points.length) check(wanted, choices, defaults);
+      settings = wanted;
+      say(null);
+    } catch (error) {
+      seed.value = settings.seed;
+      return say(error);
+    }
+    history = [];
+    for (const [name, control] of Object.entries(controls)) control.set(settings[name]);
+    seed.value = settings.seed;
+    const drawn = settings.data === "drawn";
+    erase.hidden = !drawn;
+    plane.element.tabIndex = drawn ? 0 : -1;
+    plane.element.style.touchAction = drawn ? "none" : "auto";
+    plane.element.setAttribute("role", drawn ? "application" : "img");
+    gan = drawn && !settings.points.length ? null : new PlaneGAN(settings);
+    play.disabled = once.disabled = link.disabled = !gan;
+    if (gan) {
+      const judged = random(settings.seed, STREAMS.judged);
+      const shown = random(settings.seed, STREAMS.shown);
+      seen = {
+        real: points(settings, SHOWN, shown),
+        latents: gan.latents(SHOWN, shown),
+        judged: points(settings, 2 * JUDGED, judged),
+        judgedLatents: gan.latents(JUDGED, judged),
+        heat: lattice(CELLS),
+        arrows: lattice(14),
+      };
+      floor = scores(seen.judged, points(settings, JUDGED, judged), settings.data).js;
+    }
+    model.set("settings", settings);
+    model.save_changes();
+    finish();
+  }
+
+  // count steps, or as many as fit into the milliseconds
+  function advance(count, milliseconds = Infinity) {
+    const end = performance.now() + milliseconds;
+    for (let i = 0; i < count && (i === 0 || performance.now() < end); i++) history.push(gan.step());
+    if (!Number.isFinite(history.at(-1)[0] + history.at(-1)[1])) {
+      pause();
+      say("The losses are no longer finite: this run has diverged. Lower the learning rates, then Reset");
+    }
+  }
+
+  function frame() {
+    if (!playing) return;
+    if (views.slow) {
+      if (gan.move()) history.push(gan.last);
+      status.textContent = `step ${gan.steps}: ${gan.turn === "generator" ? "the discriminator has moved" : "the generator has moved"}`;
+      look();
+      timer = setTimeout(frame, 600);
+      return;
+    }
+    advance(Infinity, calm() ? 100 : 12);
+    if (!playing) return finish();
+    look();
+    timer = calm() ? setTimeout(frame, 500) : requestAnimationFrame(frame);
+  }
+
+  function start() {
+    playing = true;
+    play.textContent = "Pause";
+    status.textContent = "training";
+    frame();
+  }
+
+  function pause() {
+    playing = false;
+    clearTimeout(timer);
+    cancelAnimationFrame(timer);
+    play.textContent = "Play";
+  }
+
+  function look() {
+    if (gan) seen.scores = scores(seen.judged, gan.make(seen.judgedLatents), settings.data);
+    paint();
+  }
+
+  // a picture, and a sentence for those who do not see it
+  function finish() {
+    look();
+    if (!gan) status.textContent = "Draw some points: click, drag, or move the cross with the arrow keys and press Enter.";
+    else {
+      const { covered, modes, js } = seen.scores;
+      const found = modes ? `, ${covered} of ${modes} modes covered` : "";
+      status.textContent = `step ${gan.steps}${found}, Jensen-Shannon divergence ${number(js)} (two real samples: ${number(floor)})`;
+    }
+    plane.element.setAttribute("aria-label", `the plane: real points (${settings.data}), generated points and the discriminator; ${status.textContent}`);
+  }
+
+  // --- pictures
+  function paint() {
+    if (body.hidden || !box.isConnected) return;
+    const { text, dark } = colours(box);
+    box.dataset.steps = gan ? gan.steps : 0;
+    plane.paint((context) => {
+      context.fillStyle = dark ? "#14181e" : "#ffffff";
+      context.fillRect(0, 0, SIDE, SIDE);
+      if (!gan) return strokes(context, text);
+      if (views.discriminator) heat(context);
+      if (views.manifold) manifold(context, text);
+      if (views.arrows) arrows(context, text);
+      const made = gan.make(seen.latents);
+      dots(context, seen.real, colour.real, false, text);
+      dots(context, made, colour.fake, true, text);
+      if (settings.data === "drawn") strokes(context, text);
+    });
+    const sides = settings.loss.startsWith("wasserstein") ? "low score · high score" : "taken for generated · for real";
+    const mark = (shade, sign) => make("span", { style: `color:${shade};-webkit-text-stroke:0.5px ${text}`, textContent: sign, "aria-hidden": "true" });
+    legend.replaceChildren(
+      mark(colour.real, "● "), "real  ", mark(colour.fake, "◆ "), "generated  ",
+      mark("#e69f00", "■"), mark("#0072b2", "■ "), sides,
+    );
+    chart.paint((context, width, height) => losses(context, width, height, text, dark ? "#56b4e9" : colour.discriminator));
+    tell();
+  }
+
+  function heat(context) {
+    const logits = gan.judge(seen.heat).data;
+    const image = new ImageData(CELLS, CELLS);
+    certainty(logits, settings.loss).forEach((t, i) => {
+      image.data.set([...(t > 0 ? [0, 114, 178] : [230, 159, 0]), Math.round(170 * Math.abs(t))], 4 * i);
+    });
+    const small = make("canvas", { width: CELLS, height: CELLS });
+    small.getContext("2d").putImageData(image, 0, 0);
+    context.drawImage(small, 0, 0, SIDE, SIDE);
+  }
+
+  // where lines of equal latent coordinates go
+  function manifold(context, text) {
+    const [lines, along] = [9, 33];
+    const latents = [];
+    for (const swap of [false, true]) {
+      for (let i = 0; i < lines; i++) {
+        for (let k = 0; k < along; k++) {
+          const pair = [-2 + (4 * i) / (lines - 1), -2 + (4 * k) / (along - 1)];
+          latents.push(...(swap ? pair.reverse() : pair));
+        }
+      }
+    }
+    const made = gan.make(tensor(latents.length / 2, 2, latents)).data;
+    Object.assign(context, { strokeStyle: text, lineWidth: 1, globalAlpha: 0.45 });
+    for (let line = 0; line < 2 * lines; line++) {
+      context.beginPath();
+      for (let k = 0; k < along; k++) {
+        const at = 2 * (line * along + k);
+        context.lineTo(across(made[at]), up(made[at + 1]));
+      }
+      context.stroke();
+    }
+    context.globalAlpha = 1;
+  }
+
+  // where the generator's loss would move a sample at each place; long ones are cut
+  function arrows(context, text) {
+    const pulls = gan.pulls(seen.arrows);
+    Object.assign(context, { strokeStyle: text, lineWidth: 1.2 });
+    for (let i = 0; i < seen.arrows.rows; i++) {
+      const [x, y] = [across(seen.arrows.data[2 * i]), up(seen.arrows.data[2 * i + 1])];
+      const length = Math.hypot(pulls[2 * i], pulls[2 * i + 1]);
+      const size = Math.min(24, 24 * length);
+      if (size < 1) continue;
+      const angle = Math.atan2(-pulls[2 * i + 1], pulls[2 * i]);
+      const tip = [x + size * Math.cos(angle), y + size * Math.sin(angle)];
+      context.beginPath();
+      context.moveTo(x, y);
+      context.lineTo(...tip);
+      for (const side of [2.6, -2.6]) {
+        context.moveTo(...tip);
+        context.lineTo(tip[0] + 5 * Math.cos(angle + side), tip[1] + 5 * Math.sin(angle + side));
+      }
+      context.stroke();
+    }
+  }
+
+  function dots(context, samples, shade, diamond, text) {
+    Object.assign(context, { fillStyle: shade, strokeStyle: text, lineWidth: 0.5 });
+    for (let i = 0; i < samples.rows; i++) {
+      const [x, y] = [across(samples.data[2 * i]), up(samples.data[2 * i + 1])];
+      context.beginPath();
+      if (diamond) [[0, -4], [4, 0], [0, 4], [-4, 0]].forEach(([dx, dy]) => context.lineTo(x + dx, y + dy));
+      else context.arc(x, y, 2.6, 0, 2 * Math.PI);
+      context.closePath();
+      context.fill();
+      context.stroke();
+    }
+  }
+
+  function strokes(context, text) {
+    Object.assign(context, { fillStyle: colour.real, strokeStyle: text, lineWidth: 1.5 });
+    for (const [x, y] of settings.points) context.fillRect(across(x) - 2, up(y) - 2, 4, 4);
+    if (document.activeElement !== plane.element) return;
+    const [x, y] = [across(cursor[0]), up(cursor[1])];
+    context.beginPath();
+    [[x - 8, y, x + 8, y], [x, y - 8, x, y + 8]].forEach(([a, b, c, d]) => (context.moveTo(a, b), context.lineTo(c, d)));
+    context.stroke();
+  }
+
+  function losses(context, width, height, text, blue) {
+    const targets = LOSSES[settings.loss].equilibrium;
+    const every = Math.max(1, Math.ceil(history.length / 300));
+    const shown = history.filter((_, i) => i % every === 0 || i === history.length - 1);
+    const values = [...shown.flat(), ...targets.filter((t) => t !== null)].filter(Number.isFinite);
+    if (!values.length) values.push(0);
+    values.sort((a, b) => a - b);
+    // a few spikes must not flatten the rest
+    const cut = (share) => values[Math.min(values.length - 1, Math.floor(share * values.length))];
+    const [low, high] = [Math.min(cut(0.01), ...targets.filter((t) => t !== null)) - 0.1, Math.max(cut(0.99), ...targets) + 0.1];
+    const [left, right, top, bottom] = [40, width - 8, 18, height - 20];
+    const x = (i) => left + ((right - left) * i) / Math.max(1, shown.length - 1);
+    const y = (v) => Math.max(top, Math.min(bottom, bottom - ((bottom - top) * (v - low)) / (high - low)));
+    Object.assign(context, { fillStyle: text, font: "12px sans-serif", lineWidth: 1.5, textBaseline: "middle" });
+    for (const v of [low + 0.1, high - 0.1]) context.fillText(v.toFixed(2), 2, y(v));
+    context.fillText("0", left, height - 8);
+    context.textAlign = "right";
+    context.fillText(`step ${gan ? gan.steps : 0}`, right, height - 8);
+    context.textAlign = "left";
+    ["discriminator", "generator"].forEach((player, which) => {
+      context.strokeStyle = which ? colour.generator : blue;
+      context.fillText(player, left + 26 + 125 * which, 8);
+      context.setLineDash(which ? [5, 3] : []);
+      context.beginPath();
+      context.moveTo(left + 125 * which, 8);
+      context.lineTo(left + 20 + 125 * which, 8);
+      context.stroke();
+      context.beginPath();
+      shown.forEach((pair, i) => context.lineTo(x(i), y(pair[which])));
+      context.stroke();
+      if (targets[which] === null) return;
+      context.setLineDash([1, 4]);
+      context.beginPath();
+      context.moveTo(left, y(targets[which]));
+      context.lineTo(right, y(targets[which]));
+      context.stroke();
+    });
+    context.fillText("··· at equilibrium", left + 240, 8);
+    context.setLineDash([]);
+  }
+
+  function tell() {
+    const { covered, modes, high_quality: good, kl, js } = gan ? seen.scores : {};
+    const [discriminator, generator] = history.at(-1) ?? [NaN, NaN];
+    const [wanted, target] = LOSSES[settings.loss].equilibrium;
+    const rows = [
+      ["step", gan ? gan.steps : 0, ""],
+      ["discriminator's loss", number(discriminator), `${number(wanted)} at equilibrium`],
+      ["generator's loss", number(generator), target === null ? "any constant at equilibrium" : `${number(target)} at equilibrium`],
+      ["modes covered", modes ? `${covered} of ${modes}` : "–", modes ? "a sample within 3 σ" : "no known modes"],
+      ["good samples", modes ? `${Math.round(100 * good)} %` : "–", modes ? "within 3 σ of a mode; 99 % at best" : ""],
+      ["KL(generated‖real)", number(kl), "nats, over 20 × 20 cells"],
+      ["Jensen-Shannon", number(js), `nats; ${number(floor)} for two real samples, log 2 at most`],
+    ];
+    table.replaceChildren(
+      ...rows.map(([name, value, note]) =>
+        make("tr", {}, make("th", { scope: "row", textContent: name }), make("td", { textContent: value }), make("td", { textContent: note })),
+      ),
+    );
+  }
+
+  // --- drawing one's own data
+  let drawing = false;
+  function put(x, y) {
+    const point = [x, y].map((v) => Math.round(100 * Math.max(-HALF_WIDTH, Math.min(HALF_WIDTH, v))) / 100);
+    if (settings.points.length >= 300 || settings.points.some(([a, b]) => Math.hypot(a - point[0], b - point[1]) < 0.04)) return;
+    settings = { ...settings, points: [...settings.points, point] };
+    paint();
+  }
+  function at(event) {
+    const frame = plane.element.getBoundingClientRect();
+    const [x, y] = [(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height];
+    put(HALF_WIDTH * (2 * x - 1), HALF_WIDTH * (1 - 2 * y));
+  }
+  plane.element.addEventListener("pointerdown", (event) => {
+    if (settings.data !== "drawn") return;
+    pause();
+    drawing = true;
+    plane.element.setPointerCapture(event.pointerId);
+    at(event);
+  });
+  plane.element.addEventListener("pointermove", (event) => drawing && at(event));
+  for (const end of ["pointerup", "pointercancel"]) {
+    plane.element.addEventListener(end, () => {
+      if (drawing) begin(settings);
+      drawing = false;
+    });
+  }
+  plane.element.addEventListener("keydown", (event) => {
+    if (settings.data !== "drawn") return;
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (move) cursor = cursor.map((v, i) => Math.max(-HALF_WIDTH, Math.min(HALF_WIDTH, v + 0.1 * move[i])));
+    else if (event.key === "Enter" || event.key === " ") {
+      put(...cursor);
+      begin(settings);
+    } else return;
+    event.preventDefault();
+    paint();
+  });
+  for (const kind of ["focus", "blur"]) plane.element.addEventListener(kind, () => paint());
+
+  // --- a link that restores a state: settings and step, from which the run is computed again
+  const key = `#${model.get("name")}=`;
+  function keep() {
+    pause();
+    const changed = Object.fromEntries(Object.entries(settings).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(defaults[name])));
+    window.history.replaceState(null, "", key + encodeURIComponent(JSON.stringify({ ...changed, step: gan.steps })));
+    status.textContent = `The page's address now leads to step ${gan.steps} of this run.`;
+    navigator.clipboard?.writeText(location.href).catch(() => {});
+  }
+  function restore() {
+    if (!location.hash.startsWith(key)) return false;
+    let asked;
+    try {
+      asked = JSON.parse(decodeURIComponent(location.hash.slice(key.length)));
+    } catch {
+      say("The link's settings cannot be read: they are not JSON");
+      return false;
+    }
+    try {
+      const object = asked !== null && typeof asked === "object" && !Array.isArray(asked);
+      const { step = 0, ...wanted } = object ? asked : {};
+      const all = check(object ? wanted : null, choices, defaults);
+      if (!Number.isInteger(step) || step < 0 || step > FARTHEST) throw new Error(`step is ${step}; expected a whole number from 0 to ${FARTHEST}`);
+      begin(all);
+      const on = gan;
+      const go = () => {
+        if (gan !== on || gan.steps >= step) return gan === on && finish();
+        advance(Math.min(step - gan.steps, 10));
+        look();
+        setTimeout(go);
+      };
+      go();
+      if (body.hidden) box.querySelector("button").click();
+      return true;
+    } catch (error) {
+      say(`The link asks for what cannot be: ${error.message}`);
+      return false;
+    }
+  }
+
+  if (!restore()) {
+    const told = [fault.hidden, fault.textContent];
+    begin(settings);
+    [fault.hidden, fault.textContent] = told;
+  }
+  const back = () => restore();
+  window.addEventListener("hashchange", back);
+  const still = onTheme(paint);
+  requestAnimationFrame(finish); // the colours are known once the element is in the page
+  return () => {
+    pause();
+    still();
+    window.removeEventListener("hashchange", back);
+  };
+}
+
+export default { render };

@@ -1,0 +1,329 @@
+"""The widgets in a real browser, on a page of their own: mouse, touch and keyboard, numbers as Python has them."""
+
+import json
+import re
+import urllib.parse
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from browsing import Visit, serving, widget_page
+
+from gan_utils import widgets
+from gan_utils.networks import dcgan
+from gan_utils.runtime import keras
+from gan_utils.widgets import latent_explorer, playground
+
+PIXELS = """e => {
+  const copy = new OffscreenCanvas(e.width, e.height).getContext('2d', { willReadFrequently: true });
+  copy.drawImage(e, 0, 0);
+  const data = copy.getImageData(0, 0, e.width, e.height).data;
+  let [sum, hash] = [0, 0];
+  for (const x of data) { sum += x; hash = (31 * hash + x) | 0; }
+  return [hash, sum / data.length];
+}"""  # of a canvas: a number that tells one picture from another, and the mean
+COUNT = """() => {
+  window.drawn = 0;
+  const own = CanvasRenderingContext2D.prototype.clearRect;
+  CanvasRenderingContext2D.prototype.clearRect = function (...a) { window.drawn += 1; return own.apply(this, a); };
+}"""
+
+
+@pytest.fixture
+def visit(browser, page_folder):
+    """Open a page with widgets; the visit must end without a fault."""
+    opened = []
+
+    def go(*made, way="file", hash="", **options):
+        page = widget_page(page_folder, *made)
+        if way == "http":
+            server = serving(page_folder)
+            address = f"{server.__enter__()}/index.html"
+            opened.append((server, None))
+        else:
+            address = page.as_uri()
+        seen = Visit(browser, address + hash, **options)
+        opened.append((seen, seen))
+        return seen
+
+    yield go
+    for context, seen in reversed(opened):
+        context.__exit__(None, None, None)
+        assert not seen or not seen.faults
+
+
+def steps(page):
+    return int(page.locator(".gan-playground").get_attribute("data-steps"))
+
+
+def table(page):
+    rows = page.locator(".gan-playground tr").all()
+    return {row.locator("th").inner_text(): row.locator("td").first.inner_text() for row in rows}
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+# --- Playground
+
+
+@pytest.mark.parametrize(("way", "size"), [("file", "desktop"), ("http", "phone")])
+def test_a_step_in_the_page_is_the_engines(visit, browser_code, way, size):
+    page = visit(widgets.Playground(loss="wasserstein_penalty", units=8, seed=4), way=way, size=size).page
+    for _ in range(3):
+        press(page, "Step")
+    run = "(() => { const g = new m.PlaneGAN(d); return [g.step(), g.step(), g.step()]; })()"
+    settings = {**playground.DEFAULTS, "loss": "wasserstein_penalty", "units": 8, "seed": 4}
+    expected = browser_code(["random", "autodiff", "plane_gan"], run, **settings)[-1]
+    shown = table(page)
+    assert steps(page) == 3 and shown["step"] == "3"
+    assert [shown["discriminator's loss"], shown["generator's loss"]] == [f"{x:.3f}" for x in expected]
+
+
+def test_the_playground_plays_30_steps_a_second_and_pauses(visit):
+    page = visit(widgets.Playground()).page
+    plane = page.locator(".gan-playground canvas").first.element_handle()
+    before = plane.evaluate(PIXELS)
+    press(page, "Play")
+    page.wait_for_function("document.querySelector('.gan-playground').dataset.steps > 5")
+    begun, clock = steps(page), page.evaluate("performance.now()")
+    page.wait_for_timeout(2000)
+    rate = 1000 * (steps(page) - begun) / (page.evaluate("performance.now()") - clock)
+    press(page, "Pause")
+    held = steps(page)
+    page.wait_for_timeout(300)
+    assert rate >= 30 and steps(page) == held and plane.evaluate(PIXELS) != before
+    press(page, "Reset")
+    assert steps(page) == 0 and plane.evaluate(PIXELS) == before
+
+
+@pytest.mark.parametrize("switch", ["Heat map", "Manifold", "Arrows"])
+def test_each_layer_of_the_picture_can_be_switched(visit, switch):
+    page = visit(widgets.Playground()).page
+    press(page, "Step")
+    plane = page.locator(".gan-playground canvas").first.element_handle()
+    before = plane.evaluate(PIXELS)
+    button = page.get_by_role("button", name=switch)
+    pressed = button.get_attribute("aria-pressed")
+    button.focus()
+    page.keyboard.press("Space")
+    assert button.get_attribute("aria-pressed") != pressed and plane.evaluate(PIXELS) != before
+    page.keyboard.press("Space")
+    assert plane.evaluate(PIXELS) == before
+
+
+def test_every_setting_begins_a_new_run(visit):
+    page = visit(widgets.Playground(units=4, batch_size=16)).page
+    page.get_by_text("More settings").click()
+    for name, choices in playground.CHOICES.items():
+        for value in choices:
+            page.get_by_label(name.replace("_", " "), exact=True).select_option(str(value))
+            assert steps(page) == 0
+        press(page, "Step")
+        assert steps(page) == 1
+    page.get_by_label("seed").fill("-3")
+    page.get_by_label("seed").press("Enter")
+    assert "seed is -3" in page.get_by_role("alert").inner_text() and page.get_by_label("seed").input_value() == "0"
+
+
+def test_slow_motion_shows_each_players_move(visit):
+    page = visit(widgets.Playground(units=4)).page
+    press(page, "Slow motion")
+    press(page, "Play")
+    for player in ("discriminator", "generator"):
+        page.get_by_text(f"the {player} has moved").wait_for(timeout=5000)
+    press(page, "Pause")
+    assert 1 <= steps(page) <= 3
+
+
+def test_a_link_restores_a_state(visit):
+    page = visit(widgets.Playground(units=4)).page
+    page.get_by_label("loss", exact=True).select_option("hinge")
+    for _ in range(12):
+        press(page, "Step")
+    press(page, "Keep this state in the page's address")
+    kept, shown = page.evaluate("location.hash"), table(page)
+    asked = json.loads(urllib.parse.unquote(kept.partition("=")[2]))
+    assert asked == {"loss": "hinge", "step": 12}  # what differs from this playground's own beginning
+    again = visit(widgets.Playground(units=4), hash=kept).page
+    again.wait_for_function("document.querySelector('.gan-playground').dataset.steps == 12")
+    again.get_by_text("step 12,").wait_for()
+    assert table(again) == shown and again.get_by_label("loss", exact=True).input_value() == "hinge"
+
+
+BAD_LINKS = {
+    "no JSON": "loss",
+    '{"loss": "best"}': "loss is",
+    '{"step": 1e9}': "step is 1000000000",
+    '{"step": "3"}': "step is 3",
+    '{"points": [["a", 1]]}': "points",
+    '{"faster": true}': "no setting faster",
+    "[]": "not an object",
+    "null": "not an object",
+    '{"seed": "<img src=x onerror=alert(1)>"}': "seed is <img",
+}
+
+
+@pytest.mark.parametrize(("link", "message"), BAD_LINKS.items())
+def test_a_bad_link_is_refused_in_words(visit, link, message):
+    hash = "#playground=" + urllib.parse.quote(link)
+    page = visit(widgets.Playground(units=4), hash=hash).page
+    told = page.get_by_role("alert").inner_text()
+    assert (message in told or "not JSON" in told) and steps(page) == 0
+    press(page, "Step")
+    assert steps(page) == 1
+
+
+def test_drawing_with_mouse_and_keys(visit):
+    page = visit(widgets.Playground(units=4)).page
+    page.get_by_label("data", exact=True).select_option("drawn")
+    press(page, "Erase the drawing")
+    assert page.get_by_role("button", name="Play").is_disabled()
+    plane = page.get_by_role("application")
+    box = plane.bounding_box()
+    page.mouse.move(box["x"] + 50, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 250, box["y"] + 60, steps=20)
+    page.mouse.up()
+    drawn = settings(page)["points"]
+    assert len(drawn) > 8 and len({y for _, y in drawn}) == 1 and drawn[0][1] == pytest.approx(1.12, abs=0.05)
+    plane.focus()
+    for key in ("ArrowRight", "ArrowUp", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    assert settings(page)["points"][-1] == [0.1, 0.2]
+    press(page, "Step")
+    assert steps(page) == 1
+
+
+def settings(page):
+    """What a kept link of the playground says."""
+    press(page, "Keep this state in the page's address")
+    return json.loads(urllib.parse.unquote(page.evaluate("location.hash").partition("=")[2]))
+
+
+def test_touch_draws_and_presses(visit):
+    page = visit(widgets.Playground(units=4), size="phone", has_touch=True, is_mobile=True).page
+    page.get_by_role("button", name="Step", exact=True).tap()
+    assert steps(page) == 1
+    page.get_by_label("data", exact=True).select_option("drawn")
+    page.get_by_role("button", name="Erase the drawing").tap()
+    page.get_by_role("application").tap(position={"x": 100, "y": 120})
+    assert len(settings(page)["points"]) == 1
+
+
+def test_calm_readers_see_few_frames(visit):
+    page = visit(widgets.Playground(units=4), reduced_motion="reduce").page
+    page.evaluate(COUNT)
+    press(page, "Play")
+    page.wait_for_timeout(2000)
+    assert steps(page) > 0 and page.evaluate("window.drawn") <= 2 * 6  # two canvases, about two pictures a second
+
+
+def test_the_colours_follow_the_page(visit):
+    page = visit(widgets.Playground(), widgets.LatentExplorer(small_generator())).page
+    plane = page.locator(".gan-playground canvas").first.element_handle()
+    light = plane.evaluate(PIXELS)[1]
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_timeout(300)
+    assert plane.evaluate(PIXELS)[1] < light - 60
+
+
+# --- LatentExplorer
+
+
+def small_generator():
+    keras.utils.set_random_seed(1)
+    return dcgan.compact_generator(8, widths=(8, 4))
+
+
+def shown_mean(page):
+    return float(page.locator(".gan-latents").get_attribute("data-mean"))
+
+
+@pytest.mark.parametrize(("way", "size"), [("file", "desktop"), ("http", "phone")])
+def test_the_page_samples_as_python_does(visit, browser_code, way, size):
+    generator = small_generator()
+    real = np.random.default_rng(0).uniform(-1, 1, (50, 28, 28, 1)).astype("float32")
+    page = visit(widgets.LatentExplorer(generator, real=real), way=way, size=size).page
+
+    def mean_of(seed, change=lambda z: z):
+        z = np.array(browser_code(["random"], f"[...m.normals(m.random({seed}, 0), 8)]"))
+        return float(np.mean(latent_explorer.rounded(generator)(change(z)[None].astype("float32"), training=False)))
+
+    directions, _ = latent_explorer.principal_directions(generator, 1)
+    assert shown_mean(page) == pytest.approx(mean_of(0), abs=1e-5)
+    page.get_by_role("spinbutton", name="first seed").fill("17")
+    page.get_by_role("spinbutton", name="first seed").press("Enter")
+    assert shown_mean(page) == pytest.approx(mean_of(17), abs=1e-5)
+    page.get_by_role("slider", name=re.compile("direction 1")).focus()
+    page.keyboard.press("End")
+    assert shown_mean(page) == pytest.approx(mean_of(17, lambda z: z + 3 * directions[0]), abs=1e-5)
+    press(page, "Straighten")
+    page.get_by_role("slider", name="length of the latent").focus()
+    page.keyboard.press("Home")
+    assert shown_mean(page) == pytest.approx(mean_of(17, lambda z: 0 * z), abs=1e-5)
+    press(page, "Straighten")
+    page.get_by_role("slider", name="from first to second seed").focus()
+    page.keyboard.press("End")
+    assert shown_mean(page) == pytest.approx(mean_of(1), abs=1e-5)
+    page.locator(".gan-wall button").nth(35).wait_for()
+    page.get_by_role("button", name="sample of seed 5", exact=True).click()
+    assert shown_mean(page) == pytest.approx(mean_of(5), abs=1e-5)
+    assert page.locator(".gan-latents figure").count() == 5 and page.locator(".gan-wall button").count() == 36
+    press(page, "Another 36")
+    page.get_by_role("button", name="sample of seed 71", exact=True).wait_for()
+
+
+def test_the_books_generator_takes_30_milliseconds_at_most(visit):
+    page = visit(widgets.LatentExplorer(dcgan.compact_generator())).page
+    times = []
+    for _ in range(15):
+        press(page, "New sample")
+        times.append(float(page.locator(".gan-latents").get_attribute("data-milliseconds")))
+    assert np.median(times) <= 30
+
+
+# --- explore
+
+
+def power(exponent, shape, inverted):
+    figure, axes = plt.subplots(figsize=(4, 2))
+    axes.plot(np.arange(10.0) ** exponent, "o" if shape == "dots" else "-")
+    axes.set(title=f"{shape}, power {exponent}, inverted: {inverted}", xlabel="n")
+    if inverted:
+        axes.invert_yaxis()
+    return figure
+
+
+def test_explore_with_mouse_keys_and_play(visit):
+    made = widgets.explore(power, "how steep?", exponent=[0, 1, 2, 3], shape=["line", "dots"], inverted=[False, True])
+    page = visit(made, way="http").page
+    picture = page.locator(".gan-explore img")
+    assert not picture.is_visible() and not page.get_by_role("slider").is_visible()
+    page.get_by_role("button", name="I have an answer").click()
+    assert "line, power 0, inverted: False" in picture.get_attribute("alt")
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("radio", name="line").focus()
+    page.keyboard.press("ArrowDown")
+    page.get_by_role("button", name="inverted").click()
+    assert "exponent 1, shape dots, inverted True: dots, power 1, inverted: True" in picture.get_attribute("alt")
+    page.wait_for_function("e => e.complete && e.naturalWidth === 384", arg=picture.element_handle())
+    press(page, "Play")
+    page.get_by_role("button", name="Play").wait_for(timeout=5000)  # at the end it stops by itself
+    assert "power 3" in picture.get_attribute("alt") and page.get_by_role("slider").input_value() == "3"
+    assert not page.get_by_text("off the grid").is_visible()  # nobody is there to compute
+
+
+def test_a_table_moves_as_well(visit):
+    made = widgets.explore(lambda k: {"n": [1, 2], "value": [k * 0.5, k * 2]}, k=[1, 2, 3])
+    page = visit(made, size="phone").page
+    page.get_by_role("slider").focus()
+    page.keyboard.press("End")
+    assert page.locator(".gan-explore table").inner_text().split() == ["n", "value", "1", "1.5", "2", "6"]
+
+
+def test_the_panel_says_in_a_static_page_how_it_runs(visit):
+    page = visit(widgets.ExperimentPanel(loss="hinge")).page
+    assert page.get_by_text("running notebook").is_visible() and page.get_by_text("loss='hinge'").is_visible()

@@ -1,0 +1,195 @@
+"""The LatentExplorer's network, in the browser's own code, against Keras."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_utils import plotting, widgets
+from gan_utils.networks import dcgan, dense
+from gan_utils.runtime import keras, tf
+from gan_utils.widgets import latent_explorer
+
+layers = keras.layers
+
+
+def every_layer():
+    return keras.Sequential(
+        [
+            keras.Input((5,)),
+            layers.Dense(3 * 4 * 2, activation="relu"),
+            layers.BatchNormalization(),  # cannot fold: the activation lies between
+            layers.Reshape((3, 4, 2)),
+            layers.UpSampling2D((2, 3), interpolation="bilinear"),
+            layers.Conv2D(5, (3, 2), strides=2, padding="same"),
+            layers.BatchNormalization(scale=False),
+            layers.LeakyReLU(),
+            layers.UpSampling2D(2),
+            layers.Conv2DTranspose(4, 3, padding="valid", activation="silu"),
+            layers.Conv2DTranspose(4, (2, 5), strides=(3, 2), padding="same", use_bias=False),
+            layers.BatchNormalization(center=False),
+            layers.Activation("elu"),
+            layers.Conv2D(1, 3, activation="sigmoid"),
+            layers.Rescaling(2.0, -1.0),
+        ],
+        name="every_layer",
+    )
+
+
+def vectors():
+    hidden = [layers.Dense(40, activation="selu"), layers.Dropout(0.3), layers.Dense(36, activation="softplus")]
+    return keras.Sequential([keras.Input((30,)), *hidden, layers.ReLU(), layers.Reshape((6, 6, 1))])
+
+
+def colour():
+    last = layers.Conv2DTranspose(3, 4, strides=2, padding="same", activation="tanh")
+    return keras.Sequential(
+        [keras.Input((4,)), layers.Dense(32, activation="leaky_relu"), layers.Reshape((4, 4, 2)), last]
+    )
+
+
+NETWORKS = {
+    "compact": dcgan.compact_generator,
+    "nearest": lambda: dcgan.compact_generator(upsampling="nearest"),
+    "batch norm everywhere": lambda: dcgan.compact_generator(batch_norm="everywhere"),
+    "every layer": every_layer,
+    "vectors": vectors,
+    "colour": colour,
+}
+
+
+def made(name):
+    """A network as if trained: no weight is where it began."""
+    keras.utils.set_random_seed(3)
+    network, rng = NETWORKS[name](), np.random.default_rng(0)
+    for variable in network.variables:
+        if variable.dtype == "float32":
+            variable.assign(variable + 0.3 * rng.uniform(0.1, 1.0, variable.shape))
+    return network
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_page_makes_what_keras_makes(browser_code, name):
+    network = made(name)
+    found, weights = latent_explorer.export(network)
+    latents = np.random.default_rng(1).standard_normal((5, network.inputs[0].shape[-1]), np.float32)
+    code = "d.latents.map((z) => [...m.generate(d.layers, m.halves(Buffer.from(d.weights, 'base64')), z).data])"
+    held = base64.b64encode(weights.astype("<f2").tobytes()).decode()
+    page = browser_code(["network"], code, layers=found, weights=held, latents=latents.tolist())
+    expected = np.asarray(latent_explorer.rounded(network)(latents, training=False))
+    assert np.abs(np.reshape(page, expected.shape) - expected).max() < 1e-5 * max(1, np.abs(expected).max())
+    exact = np.asarray(network(latents, training=False))
+    assert 0 < np.abs(exact - expected).max() < 0.02 * max(1, np.ptp(exact))
+
+
+def test_half_precision_is_read_as_numpy_reads_it(browser_code):
+    every = np.arange(2**16, dtype="<u2")
+    held = base64.b64encode(every.tobytes()).decode()
+    code = "[...m.halves(Buffer.from(d.held, 'base64'))].map((x) => (Number.isFinite(x) ? x : String(x)))"
+    found = np.array(browser_code(["network"], code, held=held), dtype=object)
+    expected = every.view("<f2").astype(np.float64)
+    finite = np.isfinite(expected)
+    assert np.array_equal(found[finite].astype(float), expected[finite])
+    assert {str(x) for x in found[~finite]} == {"NaN", "Infinity", "-Infinity"}
+
+
+def test_the_rounding_is_told_as_it_is():
+    network = made("compact")
+    explorer = widgets.LatentExplorer(network)
+    latents = np.random.default_rng(0).standard_normal((64, 64), np.float32)
+    pages = np.asarray(latent_explorer.rounded(network)(latents, training=False))
+    error = np.abs(np.asarray(network(latents, training=False)) - pages)
+    assert explorer.rounding == pytest.approx({"max": error.max(), "mean": error.mean()}, rel=1e-3)
+
+
+def test_principal_directions_are_those_of_the_jacobian():
+    network = made("colour")
+    found, share = latent_explorer.principal_directions(network, 4, samples=6, seed=2)
+    z = tf.constant(np.random.default_rng(2).standard_normal((6, 1, 4), np.float32)[:, 0])
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        samples = tf.reshape(network(z, training=False), (6, -1))
+    jacobian = tape.batch_jacobian(samples, z).numpy()
+    values, vectors = np.linalg.eigh(np.einsum("npi,npj->ij", jacobian, jacobian))
+    assert share == pytest.approx(values[::-1] / values.sum(), abs=0.02)
+    assert np.abs(np.sum(found[0] * vectors[:, -1])) > 0.99 and np.allclose(found @ found.T, np.eye(4), atol=1e-6)
+    with pytest.raises(ValueError, match="1 to 4"):
+        latent_explorer.principal_directions(network, 5)
+
+
+@pytest.mark.parametrize("way", ["line", "circle"])
+def test_between_two_latents(browser_code, way):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 50))
+    code = "[0, 0.5, 1].map((t) => m.between(d.a, d.b, t, d.way))"
+    start, middle, end = np.array(browser_code(["network"], code, a=a.tolist(), b=b.tolist(), way=way))
+    assert np.allclose(start, a) and np.allclose(end, b)
+    if way == "line":
+        assert np.allclose(middle, (a + b) / 2)
+    else:
+        angle = np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+        lengths = (np.linalg.norm(a) + np.linalg.norm(b)) / 2
+        assert np.linalg.norm(middle) == pytest.approx(lengths)
+        assert middle @ a / np.linalg.norm(a) / lengths == pytest.approx(np.cos(angle / 2))
+
+
+def test_the_nearest_are_the_nearest(browser_code):
+    rng = np.random.default_rng(0)
+    images, one = rng.uniform(-1, 1, (20, 9)), rng.uniform(-1, 1, 9)
+    found = browser_code(["network"], "m.nearest(d.one, d.images, 3)", one=one.tolist(), images=images.ravel().tolist())
+    away = np.sqrt(np.mean((images - one) ** 2, axis=1))
+    assert [index for index, _ in found] == np.argsort(away)[:3].tolist()
+    assert [distance for _, distance in found] == pytest.approx(np.sort(away)[:3])
+
+
+def test_real_images_travel_in_eight_bits():
+    network = made("colour")
+    real = np.random.default_rng(0).uniform(-1, 1, (45, 8, 8, 3)).astype("float32")
+    explorer = widgets.LatentExplorer(network, real=real)
+    sheet = np.asarray(Image.open(io.BytesIO(explorer.sprite)))
+    assert sheet.shape == (16, 40 * 8, 3) and explorer.real_count == 45
+    tile = sheet[8:16, 4 * 8 : 5 * 8]  # image 44: second row, fifth column
+    assert np.abs(tile / 255 - plotting.to_display(real)[44]).max() <= 0.5 / 255 + 1e-6
+    still = Image.open(io.BytesIO(explorer.still()))
+    assert still.size == (48, 48) and "image/png" in explorer._repr_mimebundle_()[0]
+
+
+def branched():
+    x = keras.Input((4,))
+    return keras.Model(x, layers.Reshape((2, 2, 1))(layers.Add()([layers.Dense(4)(x), layers.Dense(4)(x)])))
+
+
+def chain(*more):
+    return lambda: keras.Sequential([keras.Input((4,)), layers.Reshape((2, 2, 1)), *more])
+
+
+REFUSED = [
+    (dense.fashion_generator, "at most 700,000"),
+    (branched, "chain of layers"),
+    (chain(layers.MaxPooling2D(1)), "MaxPooling2D"),
+    (chain(layers.Conv2D(1, 1, activation="exponential")), "'exponential'"),
+    (chain(layers.Conv2D(2, 1, dilation_rate=2), layers.Conv2D(1, 1)), "dilated"),
+    (chain(layers.Conv2D(2, 1)), "expected images"),
+    (lambda: keras.Sequential([keras.Input((4,)), layers.Dense(9)]), "expected images"),
+]
+
+
+@pytest.mark.parametrize(("network", "message"), REFUSED)
+def test_what_the_page_cannot_run_is_refused(network, message):
+    with pytest.raises(ValueError, match=message):
+        widgets.LatentExplorer(network())
+
+
+def test_too_many_or_other_real_images_are_refused():
+    for shape in ((1001, 8, 8, 3), (3, 8, 8, 1), (0, 8, 8, 3)):
+        with pytest.raises(ValueError, match=r"expected 1 to 1,000 of \(8, 8, 3\)"):
+            widgets.LatentExplorer(made("colour"), real=np.zeros(shape, np.float32))
+
+
+def test_a_weight_beyond_half_precision_is_refused():
+    network = made("colour")
+    network.layers[0].bias.assign(np.full(32, 1e6))
+    with pytest.raises(ValueError, match="half precision"):
+        widgets.LatentExplorer(network)
