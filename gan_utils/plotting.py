@@ -4,7 +4,6 @@ import html
 import io
 import math
 import re
-import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -196,16 +195,12 @@ def describe(figure: Figure) -> str:
     return textwrap.shorten(plain, 500, placeholder=" …")
 
 
-def _speak() -> None:
-    """Let a figure's output in a notebook say in plain text what it shows, in place of its size in pixels."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if shell:
-        speak = lambda figure, printer, cycle: printer.text(describe(figure) or repr(figure))  # noqa: E731
-        shell.display_formatter.formatters["text/plain"].for_type(Figure, speak)
+def _pretty(figure: Figure, printer: Any, cycle: bool) -> None:
+    printer.text(describe(figure) or repr(figure))
 
 
-_speak()
+# IPython's protocol for plain text; a formatter that is registered goes when Matplotlib's inline backend is set up
+Figure._repr_pretty_ = _pretty  # type: ignore[attr-defined]
 
 
 def in_a_row(*figures: Figure) -> Any:

@@ -4,8 +4,11 @@ A notebook is executed again when it changes; all are when `gan_utils`, a study,
 """
 
 import argparse
+import base64
 import hashlib
+import html
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -106,11 +109,11 @@ def build(output: Path, budget: str) -> None:
         done = subprocess.run(command, cwd=ROOT, env=environment)
     if done.returncode:
         sys.exit("The book is not built: the cell or the page at fault is named above.")
-    html = output / "html"
-    shutil.rmtree(html, ignore_errors=True)
-    shutil.copytree(output / "_build/html", html)
-    _executed_notebooks(cache, html / "_sources")
-    index = html / "index.html"  # a redirect, on which browsers would ask the server for an icon of its own
+    site = output / "html"
+    shutil.rmtree(site, ignore_errors=True)
+    shutil.copytree(output / "_build/html", site)
+    _mend_pages(_executed_notebooks(cache, site / "_sources"), site / "chapters")
+    index = site / "index.html"  # a redirect, on which browsers would ask the server for an icon of its own
     index.write_text('<link rel="icon" href="data:,">\n' + index.read_text())
     stamp.write_text(value)
     times = _times(cache)
@@ -148,11 +151,32 @@ def _heartbeat(every: int = 30) -> Iterator[None]:
         thread.join()
 
 
-def _executed_notebooks(cache: Path, sources: Path) -> None:
+def _executed_notebooks(cache: Path, sources: Path) -> list[nbformat.NotebookNode]:
     # what the download button of a page gives: the notebook with its outputs
+    notebooks = []
     for path in sorted((ROOT / "chapters").glob("*.ipynb")):
         _, notebook = get_cache(cache).merge_match_into_file(path)
         nbformat.write(notebook, sources / "chapters" / path.name)
+        notebooks.append(notebook)
+    return notebooks
+
+
+def _mend_pages(notebooks: list[nbformat.NotebookNode], pages: Path) -> None:
+    """Give pictures their words, and take from the pages what misleads a screen reader."""
+    texts = {}  # a picture's file is named by the hash of its bytes
+    outputs = [output for notebook in notebooks for cell in notebook.cells for output in cell.get("outputs", [])]
+    for data in (output.get("data", {}) for output in outputs):
+        if "image/png" in data:
+            texts[hashlib.sha256(base64.b64decode(data["image/png"])).hexdigest()] = data.get("text/plain", "")
+
+    def words(match: re.Match) -> str:
+        return f'alt="{html.escape(texts.get(match[1], ""), quote=True)}"'
+
+    for page in pages.glob("*.html"):
+        text = re.sub(r'alt="[^"]*?([0-9a-f]{64})\.png"', words, page.read_text())
+        # a label that hides the words inside; a list whose entries are not list items
+        text = text.replace(' aria-label="Toggle hidden content"', "").replace(' role="list" class="citation-list"', "")
+        page.write_text(text)
 
 
 def _times(cache: Path) -> str:

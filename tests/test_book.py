@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
+CHAPTERS = [path for path in NOTEBOOKS if path.stem != "intro"]
 PAGES = NOTEBOOKS + sorted((ROOT / "chapters").glob("*.md"))
 
 
@@ -49,7 +50,7 @@ ANATOMY = [r"^# ", r"\*\*You will\*\*", r"\*\*You need\*\*", r"\*\*Minutes\*\*",
 ANATOMY += [r"^## Check", r"^## Summary", r"^## Exercises", r"^## References", r"arXiv"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_anatomy_of_a_chapter(path):
     notebook, text = read(path), prose(read(path))
     code = code_cells(notebook)
@@ -57,7 +58,9 @@ def test_anatomy_of_a_chapter(path):
     assert all(positions), [p for p, found in zip(ANATOMY, positions, strict=True) if not found]
     assert [m.start() for m in positions] == sorted(m.start() for m in positions)
     assert "runtime.set_seed" in code[0].source and "runtime.budget()" in code[0].source
-    assert len(code) <= 18 and max(len(cell.source.splitlines()) for cell in code) <= 25
+    long = [cell for cell in code if len(cell.source.splitlines()) > 3]  # what shows a widget is read at a glance
+    assert len(long) <= 18
+    assert max(len(cell.source.splitlines()) for cell in code) <= 25
     assert len(text.split()) <= 2500
     exercises = len(re.findall(r"^\*\*\d\. ", text, re.MULTILINE))
     folded = [cell for cell in code if "hide-cell" in cell.metadata.get("tags", [])]

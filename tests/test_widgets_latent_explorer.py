@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_utils import plotting, widgets
+from gan_utils import plotting, training, widgets
 from gan_utils.networks import dcgan, dense
 from gan_utils.runtime import keras, tf
 from gan_utils.widgets import latent_explorer
@@ -154,6 +154,16 @@ def test_real_images_travel_in_eight_bits():
     assert np.abs(tile / 255 - plotting.to_display(real)[44]).max() <= 0.5 / 255 + 1e-6
     still = Image.open(io.BytesIO(explorer.still()))
     assert still.size == (48, 48) and "image/png" in explorer._repr_mimebundle_()[0]
+
+
+def test_a_gan_shows_its_average():
+    gan = training.GAN(dcgan.compact_generator(8, widths=(8, 4)), dcgan.compact_discriminator(widths=(4, 8)), ema=0.5)
+    gan.compile()
+    gan.fit(np.zeros((64, 28, 28, 1), np.float32), batch_size=8, steps_per_epoch=3, verbose=0)
+    shown = widgets.LatentExplorer(gan)._still
+    latents = np.random.default_rng(0).standard_normal((64, 8), np.float32)[:36]
+    assert np.allclose(shown, gan.decode(latents), atol=1e-6)
+    assert not np.allclose(shown, gan.generator(latents, training=False), atol=1e-4)
 
 
 def branched():

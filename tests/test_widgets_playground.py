@@ -154,7 +154,57 @@ def test_bad_settings_are_refused_in_python_and_in_a_link_alike(browser_code, se
     assert "not an object" in browser_code(MODULES, code, settings=None, **given)
 
 
+# --- what the chapters say of their playgrounds, for the first three seeds
+
+JUDGED = """d.seeds.map((seed) => {
+  const settings = { ...d.settings, seed };
+  const gan = new m.PlaneGAN(settings);
+  const real = m.points(settings, 5000, m.random(0, 5));
+  const latents = gan.latents(2000, m.random(1, 5));
+  return d.steps.map((steps) => {
+    let losses;
+    while (gan.steps < steps) losses = gan.step();
+    const fake = gan.make(latents);
+    const pulls = gan.pulls(fake);
+    const pull = pulls.reduce((sum, x, i) => (i % 2 ? sum : sum + Math.hypot(x, pulls[i + 1])), 0) / 2000;
+    return { ...m.scores(real, fake, settings.data), losses, pull };
+  });
+})"""
+
+
+@pytest.fixture
+def judged(browser_code):
+    def run(steps, **settings):
+        settings = {**playground.DEFAULTS, **settings}
+        found = browser_code(MODULES, JUDGED, settings=settings, seeds=[0, 1, 2], steps=steps)
+        return [{name: [seed[i][name] for seed in found] for name in found[0][0]} for i in range(len(steps))]
+
+    return run
+
+
+def test_chapter_3_a_long_head_start(judged):
+    minimax, other = (judged([300], loss=loss, critic_steps=10)[0] for loss in ("minimax", "non_saturating"))
+    assert np.all(np.array(other["js"]) < minimax["js"]) and np.all(np.array(other["pull"]) > minimax["pull"])
+
+
+def test_chapter_5_collapse_at_equilibrium_losses(judged):
+    for look in judged([300, 600, 1000], generator_rate=0.01, discriminator_rate=0.0003):
+        assert max(look["covered"]) <= 2
+    assert np.allclose(look["losses"], [[np.log(4), np.log(2)]] * 3, atol=0.1)
+    assert judged([1000])[0]["covered"] == [8, 8, 8]  # both rates at 0.001
+
+
+def test_chapter_6_the_critic_must_follow(judged):
+    one = judged([500, 1000, 2000], loss="wasserstein_penalty", critic_steps=1)
+    assert max(covered for look in one for covered in look["covered"]) <= 2
+    assert judged([500], loss="wasserstein_penalty", critic_steps=3)[0]["covered"] == [8, 8, 8]
+    slow = judged([1000], loss="wasserstein_penalty", critic_steps=1, generator_rate=0.0003)
+    assert slow[0]["covered"] == [8, 8, 8]
+
+
 def test_settings_reach_the_page():
     made = widgets.Playground("what happens?", data="drawn", points=[(0, 1)], seed=5)
     assert made.settings["points"] == [[0.0, 1.0]] and made.settings["seed"] == 5 and made.predict == "what happens?"
+    with pytest.raises(ValueError, match="views are"):
+        widgets.Playground(views=["axes"])
     assert set(made.choices) | {"seed", "points"} == set(made.settings)

@@ -8,6 +8,7 @@ import traitlets
 
 from gan_utils import plotting
 from gan_utils.runtime import keras
+from gan_utils.training import GAN
 from gan_utils.widgets import browser
 
 MAX_PARAMETERS = 700_000
@@ -247,7 +248,7 @@ class LatentExplorer(browser.PageWidget):
 
     Args:
         generator: a built Keras model (N, latent_dim) to images (N, H, W, 1 or 3) in [-1, 1], of at most 700,000
-            parameters; layers as in `export`.
+            parameters; layers as in `export`. Or a GAN: then its generator, averaged where it keeps an average.
         real: images (N, H, W, C) in [-1, 1], N at most 1,000, among which the nearest are sought; None for none.
         directions: principal directions that get a slider.
         predict: a question; the widget shows once the reader has committed to an answer.
@@ -280,8 +281,13 @@ class LatentExplorer(browser.PageWidget):
     seed = traitlets.Int(0).tag(sync=True)
 
     def __init__(
-        self, generator: keras.Model, *, real: np.ndarray | None = None, directions: int = 6, predict: str = ""
+        self, generator: keras.Model | GAN, *, real: np.ndarray | None = None, directions: int = 6, predict: str = ""
     ) -> None:
+        if isinstance(generator, GAN):
+            with generator._averaged_weights():
+                weights = [keras.ops.convert_to_numpy(variable.value) for variable in generator.generator.weights]
+            generator = keras.models.clone_model(generator.generator)
+            generator.set_weights(weights)
         if len(generator.inputs) != 1 or generator.count_params() > MAX_PARAMETERS:
             raise ValueError(
                 f"{generator.name} has {len(generator.inputs)} inputs and {generator.count_params():,} parameters; "
@@ -292,9 +298,9 @@ class LatentExplorer(browser.PageWidget):
             raise ValueError(f"{generator.name} makes samples {shape}; expected images (H, W, 1) or (H, W, 3).")
         if real is not None and (real.shape[1:] != shape or not 1 <= len(real) <= MAX_REAL):
             raise ValueError(f"real images have shape {real.shape}; expected 1 to {MAX_REAL:,} of {shape}.")
-        found, weights = export(generator)
-        if not np.abs(weights).max(initial=0.0) < 65_520:  # what rounds to the largest finite number; NaN fails too
-            raise ValueError(f"weights reach {np.abs(weights).max():.3g}; half precision ends at 65,504.")
+        found, flat = export(generator)
+        if not np.abs(flat).max(initial=0.0) < 65_520:  # what rounds to the largest finite number; NaN fails too
+            raise ValueError(f"weights reach {np.abs(flat).max():.3g}; half precision ends at 65,504.")
         size = generator.inputs[0].shape[-1]
         latents = np.random.default_rng(0).standard_normal((64, size), np.float32)
         made = _run(generator, latents)
@@ -303,7 +309,7 @@ class LatentExplorer(browser.PageWidget):
         self._still = made[:36]
         super().__init__(
             layers=found,
-            weights=weights.astype("<f2").tobytes(),
+            weights=flat.astype("<f2").tobytes(),
             latent_dim=size,
             shape=list(shape),
             directions=[[float(x) for x in axis.astype(np.float32)] for axis in axes],

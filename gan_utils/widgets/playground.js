@@ -34,7 +34,8 @@ function render({ model, el }) {
   const choices = model.get("choices");
   const defaults = model.get("settings");
   const colour = model.get("colours");
-  const views = { discriminator: true, manifold: true, arrows: false, slow: false };
+  const views = { heat_map: false, manifold: false, arrows: false, slow_motion: false };
+  for (const name of model.get("views")) views[name] = true;
   let [gan, seen, timer, playing, history, floor] = [null, {}, 0, false, [], 0];
   let settings = { ...defaults };
   let cursor = [0, 0];
@@ -64,7 +65,7 @@ function render({ model, el }) {
   const seed = make("input", { type: "number", min: 0, max: 4294967295, value: settings.seed, "aria-label": "seed" });
   seed.addEventListener("change", () => change("seed", Number(seed.value)));
   const shows = Object.keys(views).map((name) =>
-    toggle({ discriminator: "Heat map", manifold: "Manifold", arrows: "Arrows", slow: "Slow motion" }[name], views[name], (on) => {
+    toggle(words(name[0].toUpperCase() + name.slice(1)), views[name], (on) => {
       views[name] = on;
       paint();
     }),
@@ -151,7 +152,7 @@ function render({ model, el }) {
 
   function frame() {
     if (!playing) return;
-    if (views.slow) {
+    if (views.slow_motion) {
       if (gan.move()) history.push(gan.last);
       status.textContent = `step ${gan.steps}: ${gan.turn === "generator" ? "the discriminator has moved" : "the generator has moved"}`;
       look();
@@ -204,7 +205,7 @@ function render({ model, el }) {
       context.fillStyle = dark ? "#14181e" : "#ffffff";
       context.fillRect(0, 0, SIDE, SIDE);
       if (!gan) return strokes(context, text);
-      if (views.discriminator) heat(context);
+      if (views.heat_map) heat(context);
       if (views.manifold) manifold(context, text);
       if (views.arrows) arrows(context, text);
       const made = gan.make(seen.latents);

@@ -1,6 +1,7 @@
 """Playground: a GAN of points in the plane that trains in the page itself, without a kernel or a network."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import traitlets
@@ -46,6 +47,7 @@ DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "points": [],
 }
+VIEWS = ("heat_map", "manifold", "arrows", "slow_motion")
 #: half the side of the square that is drawn; drawn points lie in it
 HALF_WIDTH = 1.6
 
@@ -59,6 +61,8 @@ class Playground(browser.PageWidget):
 
     Args:
         predict: a question; the widget shows once the reader has committed to an answer.
+        views: what is switched on at first, of ``"heat_map"`` (the discriminator's verdict), ``"manifold"`` (lines of
+            equal latent coordinates), ``"arrows"`` (where the generator's loss sends samples), ``"slow_motion"``.
         name: what a link calls this playground; two on one page need two names.
         seed: whole number from 0 to 2**32 - 1.
         points: pairs of numbers in [-1.6, 1.6], at most 300, for ``data="drawn"``.
@@ -81,9 +85,19 @@ class Playground(browser.PageWidget):
     settings = traitlets.Dict().tag(sync=True)
     choices = traitlets.Dict(CHOICES).tag(sync=True)
     colours = traitlets.Dict(plotting.COLOURS).tag(sync=True)
+    views = traitlets.List(traitlets.Unicode()).tag(sync=True)
     name = traitlets.Unicode("playground").tag(sync=True)
 
-    def __init__(self, predict: str = "", *, name: str = "playground", **settings: Any) -> None:
+    def __init__(
+        self,
+        predict: str = "",
+        *,
+        name: str = "playground",
+        views: Sequence[str] = ("heat_map", "manifold"),
+        **settings: Any,
+    ) -> None:
+        if not set(views) <= set(VIEWS):
+            raise ValueError(f"views are {tuple(views)}; expected some of {', '.join(VIEWS)}.")
         chosen = {**DEFAULTS, **settings}
         for key, value in chosen.items():
             if key not in DEFAULTS:
@@ -100,4 +114,4 @@ class Playground(browser.PageWidget):
                 f"{HALF_WIDTH}]; expected at most 300 pairs, and at least one for data='drawn'."
             )
         alt = f"An experiment that trains a GAN of points in the plane ({chosen['data']}); open the page in a browser."
-        super().__init__(settings=chosen, predict=predict, name=name, alt=alt)
+        super().__init__(settings=chosen, predict=predict, name=name, views=list(views), alt=alt)
