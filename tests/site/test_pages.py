@@ -31,12 +31,55 @@ def test_every_page_is_whole_and_stays_at_home(site, server, browser, way, size,
                 faults += [f"too wide: {e}" for e in visit.overflow()]
             if scheme == "dark" and visit.page.evaluate("document.documentElement.dataset.theme") != "dark":
                 faults.append("not dark")
+            if way == "file" and size == "desktop":
+                faults += silent(visit) + slow_or_heavy(visit, site / name)
+            if way == "http" and size == "desktop":
+                faults += inaccessible(visit)
             if faults:
                 wrong[name] = faults
     assert not wrong
 
 
-EXPERIMENTS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb") if path.stem != "intro")
+def silent(visit):
+    """Return the pictures of a page, outside widgets and icons, that have no words."""
+    found = visit.page.evaluate(
+        "[...document.querySelectorAll('article img, article svg')]"
+        ".filter(e => !e.closest('.gan-widget, mjx-container, button, a, [aria-hidden=true]'))"
+        ".map(e => [e.getAttribute('alt') ?? e.getAttribute('aria-label') ?? '', e.outerHTML.slice(0, 80)])"
+    )
+    return [f"no words: {tag}" for words, tag in found if len(words) < 5 or words.startswith(("<", "../"))]
+
+
+def slow_or_heavy(visit, file):
+    """Return what is wrong with a page's own bytes (without shared scripts) and its first paint from disk."""
+    shown = visit.page.evaluate("[...document.images].map(e => e.src).filter(s => s.includes('/_images/'))")
+    images = {file.parents[1] / "_images" / source.rsplit("/", 1)[1] for source in shown}
+    size = sum(each.stat().st_size for each in [file, *images])
+    painted = visit.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    faults = [f"{size:,} bytes"] if size > 3_000_000 else []
+    return faults + ([f"first paint after {painted:.0f} ms"] if painted > 1500 else [])
+
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
+# what the theme itself causes: the labels of two of its buttons are not the words that its script puts on them
+ALLOWED = {
+    ("label-content-name-mismatch", "search-button-field"),
+    ("label-content-name-mismatch", "theme-switch-button"),
+}
+
+
+def inaccessible(visit):
+    """Return what axe-core finds serious or critical, with all answers revealed."""
+    visit.page.evaluate("document.querySelectorAll('.gan-question button').forEach(e => e.click())")
+    visit.page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
+    found = visit.page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
+    return [
+        f"axe: {each['id']}: {node['html'][:150]}"
+        for each in found
+        for node in each["nodes"]
+        if each["impact"] in ("serious", "critical")
+        and not any(each["id"] == rule and name in node["html"] for rule, name in ALLOWED)
+    ]
 
 
 # --- every widget of every page, by mouse, keyboard and finger
@@ -94,6 +137,7 @@ def latent_explorers(visit, tap):
         box.locator(".gan-wall button").nth(35).wait_for()
 
 
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb") if path.stem != "intro")
 TOUCH = {"size": "phone", "has_touch": True, "is_mobile": True}
 VISITS = [("file", "03_vanilla_gan"), ("file", "04_dcgan"), *(("http", name) for name in ["intro", *EXPERIMENTS])]
 
@@ -106,66 +150,6 @@ def test_the_experiments_move(site, server, browser, way, chapter):
         playgrounds(visit, tap)
         latent_explorers(visit, tap)
         assert (count >= 3 or chapter == "intro") and not visit.faults
-
-
-# --- what a reader who cannot see, or who waits, needs
-
-
-def test_every_picture_has_words(site, browser):
-    silent = {}
-    for name in pages(site, furniture=False):
-        with Visit(browser, f"{site.as_uri()}/{name}") as visit:
-            found = visit.page.evaluate(
-                "[...document.querySelectorAll('article img, article svg')]"
-                ".filter(e => !e.closest('.gan-widget, mjx-container, button, a') && !e.closest('[aria-hidden=true]'))"
-                ".map(e => [e.getAttribute('alt') ?? e.getAttribute('aria-label') ?? '', e.outerHTML.slice(0, 80)])"
-            )
-            wrong = [seen for words, seen in found if len(words) < 5 or "/" in words[:4] or words.startswith("<")]
-            if wrong:
-                silent[name] = wrong
-    assert not silent
-
-
-# what the theme itself causes: the labels of two of its buttons are not the words that its script puts on them
-ALLOWED = {
-    ("label-content-name-mismatch", "search-button-field"),
-    ("label-content-name-mismatch", "theme-switch-button"),
-}
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(site, server, browser, scheme):
-    script = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
-    wrong = {}
-    for name in pages(site, furniture=True):
-        with Visit(browser, f"{server}/{name}", scheme=scheme) as visit:
-            visit.page.evaluate("document.querySelectorAll('.gan-question button').forEach(e => e.click())")
-            visit.page.evaluate(script)
-            found = visit.page.evaluate("rules => axe.run(document, rules)", rules)["violations"]
-            bad = [
-                (each["id"], node["html"][:150])
-                for each in found
-                for node in each["nodes"]
-                if each["impact"] in ("serious", "critical")
-                and not any(each["id"] == rule and name in node["html"] for rule, name in ALLOWED)
-            ]
-            if bad:
-                wrong[name] = bad
-    assert not wrong
-
-
-def test_pages_are_light_and_soon_painted(site, browser):
-    heavy = {}
-    for name in pages(site, furniture=False):
-        with Visit(browser, f"{site.as_uri()}/{name}") as visit:
-            own = visit.page.evaluate("[...document.images].map(e => e.src).filter(s => s.includes('/_images/'))")
-            files = [site / name, *(site / "_images" / source.rsplit("/", 1)[1] for source in set(own))]
-            size = sum(file.stat().st_size for file in files)
-            painted = visit.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-        if size > 3_000_000 or painted > 1500:
-            heavy[name] = {"bytes": size, "milliseconds": painted}
-    assert not heavy
 
 
 def test_search_finds_a_word_of_the_chapter(site, server, browser):
