@@ -47,9 +47,10 @@ def test_a_frame_is_the_figure():
 
 
 def test_each_kind_of_value_has_its_control():
-    widget = widgets.explore(lambda **chosen: {"n": [1]}, a=[1, 2.5, np.float64(0.1)], b=[False, True], c=["x", "y"])
+    numbers = [1, 2.5, np.float64(0.1), 1234567, 1 / 3]
+    widget = widgets.explore(lambda **chosen: {"n": [1]}, a=numbers, b=[False, True], c=["x", "y"])
     assert [c["kind"] for c in widget.controls] == ["number", "switch", "name"]
-    assert widget.controls[0]["values"] == ["1", "2.5", "0.1"]
+    assert widget.controls[0]["values"] == ["1", "2.5", "0.1", "1234567", "0.3333333333333333"]
 
 
 def test_images_and_tables_are_frames_too():
@@ -141,58 +142,69 @@ def until(condition, seconds=60):
         time.sleep(0.02)
 
 
-def test_the_panel_trains_pauses_goes_on_and_equals_its_line():
-    panel = widgets.ExperimentPanel(loss="hinge", penalty="r1", seed=3, steps=200)
-    begun = time.monotonic()
+def test_the_panel_pauses_goes_on_and_equals_its_line():
+    panel = widgets.ExperimentPanel(loss="hinge", penalty="r1", seed=3, steps=600)
     panel.start()
-    assert time.monotonic() - begun < 1  # the notebook is free
-    until(lambda: panel.fault or (panel.gan and panel.gan.step >= 50))
+    until(lambda: panel.fault or panel.gan.step >= 50)
     panel.pause()
-    until(lambda: "paused" in panel.status.value or "done" in panel.status.value)
+    until(lambda: "paused" in panel.status.value)
     held = panel.gan.step
+    assert held < 600 and panel.buttons["pause"].disabled and not panel.buttons["resume"].disabled
+    with pytest.raises(RuntimeError, match="paused"):
+        panel.wait()
     time.sleep(0.3)
     assert panel.gan.step == held
     panel.resume()
     panel.wait()
-    assert panel.fault is None and panel.gan.step == 200 and "done after 200" in panel.status.value
-    assert re.search('<img alt="step 200; [^"]+" src="data:image/png;base64,', panel.picture.value)
+    assert panel.fault is None and panel.gan.step == 600 and "done after 600" in panel.status.value
+    assert all(panel.buttons[name].disabled for name in ("pause", "resume", "stop"))
+    assert re.search('<img alt="step 600; [^"]+" src="data:image/png;base64,', panel.picture.value)
     space = {"widgets": widgets}
     exec(panel.line, space)  # what a reader would copy
     assert np.array_equal(space["gan"].generate(20), panel.gan.generate(20))
+    history = space["gan"].history.history  # a mean of 50 steps at each look, not of the whole run
+    losses = np.transpose([history["discriminator_loss"], history["generator_loss"]])
+    assert np.allclose(panel._run.losses, losses, rtol=1e-5) and len(losses) == 12
 
 
-def test_the_panel_stops_and_keeps_what_it_has():
+def test_the_panel_stops_begins_anew_and_keeps_what_it_has():
     panel = widgets.ExperimentPanel(steps=100_000)
-    panel.start()
-    until(lambda: panel.fault or (panel.gan and panel.gan.step >= 50))
-    panel.stop()
-    assert 0 < panel.gan.step < 100_000 and "stopped" in panel.status.value and panel.gan.generate(3).shape == (3, 2)
+    panel.stop(), panel.pause(), panel.resume(), panel.wait()  # nothing to do, no error
+    begun = time.monotonic()
+    first = panel.start()._run
+    second = panel.start()._run  # pressed again while it prepares
+    third = panel.start()._run
+    assert time.monotonic() - begun < 5  # none of it waits for a run, whose preparation alone takes seconds
+    until(lambda: panel.fault or panel.gan.step >= 50)
+    assert not first.is_alive() and not second.is_alive() and third.is_alive()
+    panel.close()
+    third.join(60)
+    assert panel.fault is None and 0 < panel.gan.step < 100_000 and panel.gan.generate(3).shape == (3, 2)
 
 
 def test_the_panels_controls_write_its_line():
     panel = widgets.ExperimentPanel()
     panel.controls["data"].value = "grid"
     panel.controls["discriminator_rate"].value = 0.003
-    panel.controls["steps"].value = 7
+    panel.controls["steps"].value = 150
     assert panel.line.startswith("gan, mixture = widgets.plane_gan(data='grid', discriminator_rate=0.003); gan.fit(")
-    assert (
-        "steps_per_epoch=7)" in panel.line and "discriminator_rate=0.003" in panel.code.value and ast.parse(panel.line)
-    )
+    assert "steps_per_epoch=50, epochs=3)" in panel.line and "discriminator_rate=0.003" in panel.code.value
+    assert ast.parse(panel.line)
 
 
 def test_a_fault_in_a_run_is_shown(monkeypatch):
-    panel = widgets.ExperimentPanel(steps=5)
+    panel = widgets.ExperimentPanel(steps=50)
 
-    def broken(**_):
+    def broken(*_):
         raise ValueError("no such <thing>")
 
-    monkeypatch.setattr(experiment_panel, "plane_gan", broken)
+    monkeypatch.setattr(experiment_panel, "_picture", broken)
     panel.start()
     panel.wait()
     assert isinstance(panel.fault, ValueError) and "no such &lt;thing&gt;" in panel.status.value
 
 
-@pytest.mark.parametrize("settings", [{"loss": "best"}, {"rate": 1}, {"steps": 0}])
+@pytest.mark.parametrize("settings", [{"loss": "best"}, {"rate": 1}, {"steps": 0}, {"steps": 70}, {"seed": -1}])
 def test_the_panel_refuses_what_it_does_not_know(settings):
     with pytest.raises(ValueError, match="expected"):
         widgets.ExperimentPanel(**settings)

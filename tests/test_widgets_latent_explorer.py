@@ -43,6 +43,11 @@ def vectors():
     return keras.Sequential([keras.Input((30,)), *hidden, layers.ReLU(), layers.Reshape((6, 6, 1))])
 
 
+def rescaled_vectors():
+    last = [layers.Rescaling(1 / 127.5, -1.0), layers.Reshape((3, 3, 1))]
+    return keras.Sequential([keras.Input((4,)), layers.Dense(9), *last])
+
+
 def colour():
     last = layers.Conv2DTranspose(3, 4, strides=2, padding="same", activation="tanh")
     return keras.Sequential(
@@ -57,6 +62,7 @@ NETWORKS = {
     "every layer": every_layer,
     "vectors": vectors,
     "colour": colour,
+    "rescaled vectors": rescaled_vectors,
 }
 
 
@@ -182,6 +188,10 @@ REFUSED = [
     (chain(layers.Conv2D(1, 1, activation="exponential")), "'exponential'"),
     (chain(layers.Conv2D(2, 1, dilation_rate=2), layers.Conv2D(1, 1)), "dilated"),
     (chain(layers.Conv2D(2, 1)), "expected images"),
+    (chain(layers.BatchNormalization(axis=1)), "last axis"),
+    (chain(layers.Conv2D(1, 1), layers.BatchNormalization(axis=1)), "last axis"),
+    (chain(layers.UpSampling2D((2, 1), data_format="channels_first")), "last axis"),
+    (chain(layers.Flatten(data_format="channels_first"), layers.Reshape((2, 2, 1))), "last axis"),
     (lambda: keras.Sequential([keras.Input((4,)), layers.Dense(9)]), "expected images"),
 ]
 

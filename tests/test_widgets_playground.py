@@ -116,6 +116,12 @@ def test_scores_are_pythons(browser_code, data, mixture):
     assert (found["covered"], found["high_quality"]) == (expected.covered, pytest.approx(expected.high_quality))
 
 
+def test_a_run_that_has_diverged_has_no_scores(browser_code):
+    code = "m.scores(m.tensor(2, 2, [0, 1, 1, 0]), m.tensor(2, 2, [0, 1, NaN, 0]), 'ring')"
+    found = browser_code(MODULES, code)
+    assert found["kl"] is None and found["js"] is None  # how JSON writes NaN
+
+
 @pytest.mark.parametrize("data", playground.CHOICES["data"])
 def test_data_stay_in_the_square_and_follow_the_seed(browser_code, data):
     settings = {**playground.DEFAULTS, "data": data, "points": [[0.5, 0.5]]}
@@ -141,6 +147,9 @@ WRONG = [
     ({"points": [[0, 0]] * 301}, "points"),
     ({"points": [[0]]}, "points"),
     ({"speed": 3}, "speed"),
+    ({"seed": True}, "seed"),
+    ({"critic_steps": True}, "critic_steps"),
+    ({"seed": None}, "seed"),
 ]
 
 
@@ -203,7 +212,8 @@ def test_chapter_6_the_critic_must_follow(judged):
 
 
 def test_settings_reach_the_page():
-    made = widgets.Playground("what happens?", data="drawn", points=[(0, 1)], seed=5)
+    made = widgets.Playground("what happens?", data="drawn", points=[(0, 1)], seed=np.int64(5), units=np.int64(8))
+    assert type(made.settings["units"]) is int and type(made.settings["seed"]) is int
     assert made.settings["points"] == [[0.0, 1.0]] and made.settings["seed"] == 5 and made.predict == "what happens?"
     with pytest.raises(ValueError, match="views are"):
         widgets.Playground(views=["axes"])

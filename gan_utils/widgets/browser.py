@@ -21,7 +21,7 @@ def module(*names: str) -> str:
     Args:
         *names: of files beside this one, without ``.js``; the last has the default export.
     """
-    texts = [(HERE / f"{name}.js").read_text() for name in names]
+    texts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in names]
     return "\n".join(re.sub(r"^import .* from \"\./.*\";\n", "", text, flags=re.MULTILINE) for text in texts)
 
 

@@ -29,7 +29,7 @@ export function toggle(text, pressed, change) {
 export function slider(name, values, index, change) {
   const input = make("input", { type: "range", min: 0, max: values.length - 1, step: 1, "aria-label": words(name) });
   input.value = index;
-  const output = make("output");
+  const output = make("span", { className: "gan-value", "aria-hidden": "true" }); // aria-valuetext says it already
   const tell = () => {
     output.textContent = values[input.value];
     input.setAttribute("aria-valuetext", values[input.value]);

@@ -20,6 +20,7 @@ from gan_utils.training import GAN
 from gan_utils.widgets import playground
 
 BATCH, POINTS, LOOK = 64, 50_000, 50  # samples a step, data, steps between two pictures
+MOST = 100_000  # steps
 PENALTIES: dict[str, Any] = {
     "none": None,
     "gradient_penalty": lambda: terms.GradientPenalty(1.0),
@@ -56,7 +57,7 @@ def plane_gan(
         generator_rate: of Adam with beta_1 = 0.5; a number above 0.
         discriminator_rate: the same.
         critic_steps: updates of the discriminator for one of the generator.
-        seed: of weights, data order and noise.
+        seed: of weights, data order and noise; Python's, NumPy's and Keras's global generators are seeded with it too.
 
     Raises:
         ValueError: for an unknown name or a number out of range.
@@ -92,69 +93,72 @@ class ExperimentPanel(ipywidgets.VBox):
     """Choose, start, pause, go on, stop: a GAN in the plane, trained beside the notebook, which stays free.
 
     Args:
-        steps: that a run takes.
+        steps: that a run takes; a multiple of 50, after which there is a new picture each time, at most 100,000.
         **settings: what the controls begin with, arguments of `plane_gan`.
 
     Attributes:
         gan: of the run that was begun last; None before.
         line: the run as a line of Python.
+        fault: the exception that ended the last run, or None.
 
     Raises:
-        ValueError: for steps < 1, or as `plane_gan`.
+        ValueError: for other steps, or as `plane_gan`.
 
     Example:
         >>> panel = ExperimentPanel(loss="hinge", steps=100)
         >>> panel.line
         "gan, mixture = widgets.plane_gan(loss='hinge'); gan.fit(mixture.sample(50_000), batch_size=64, \
-steps_per_epoch=100)"
+steps_per_epoch=50, epochs=2)"
     """
 
+    _run: "_Run | None" = None
+
     def __init__(self, *, steps: int = 2000, **settings: Any) -> None:
-        if steps < 1:
-            raise ValueError(f"steps is {steps}; expected 1 or more.")
+        if not 1 <= steps <= MOST or steps % LOOK:
+            raise ValueError(f"steps is {steps}; expected a multiple of {LOOK}, at most {MOST:,}.")
         defaults = {name: argument.default for name, argument in inspect.signature(plane_gan).parameters.items()}
         unknown = [f"{k}={v!r}" for k, v in settings.items() if k not in defaults or v not in CHOICES.get(k, [v])]
-        if unknown:
-            raise ValueError(f"got {', '.join(unknown)}; expected {CHOICES} and a seed.")
+        if unknown or not 0 <= settings.get("seed", 0) < 2**31:
+            raise ValueError(f"got {', '.join(unknown) or settings['seed']}; expected {CHOICES}, and a seed >= 0.")
         self._defaults, chosen = defaults, defaults | settings
-        wide = ipywidgets.Layout(width="20rem")
-        style = {"description_width": "9rem"}
+        look: dict[str, Any] = {
+            "layout": ipywidgets.Layout(width="20rem"),
+            "style": {"description_width": "9rem"},
+        }
         self.controls: dict[str, Any] = {
             name: ipywidgets.Dropdown(
                 options=[(str(v).replace("_", " "), v) for v in values],
                 value=chosen[name],
                 description=name.replace("_", " "),
-                layout=wide,
-                style=style,
+                **look,
             )
             for name, values in CHOICES.items()
         }
-        numbers = {"seed": (chosen["seed"], 0, 2**31 - 1), "steps": (steps, 1, 100_000)}
-        for name, (value, low, high) in numbers.items():
+        for name, value, low, high, step in (
+            ("seed", chosen["seed"], 0, 2**31 - 1, 1),
+            ("steps", steps, LOOK, MOST, LOOK),
+        ):
             self.controls[name] = ipywidgets.BoundedIntText(
-                value=value, min=low, max=high, description=name, layout=wide, style=style
+                value=value, min=low, max=high, step=step, description=name, **look
             )
         self.buttons = {
             name: ipywidgets.Button(description=name.capitalize()) for name in ("start", "pause", "resume", "stop")
         }
         for name, button in self.buttons.items():
             button.on_click(lambda _, name=name: getattr(self, name)())
-        self.status, self.code = ipywidgets.HTML(), ipywidgets.HTML()
-        self.picture = ipywidgets.HTML(layout=ipywidgets.Layout(max_width="100%"))
+        self.status, self.code, self.picture = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.gan: GAN | None = None
         self.fault: Exception | None = None
-        self._thread: threading.Thread | None = None
-        self._go, self._ended = threading.Event(), False
+        wrap, narrow = ipywidgets.Layout(flex_flow="row wrap"), ipywidgets.Layout(max_width="100%")
         left = ipywidgets.VBox(list(self.controls.values()))
-        layout = ipywidgets.Layout(flex_flow="row wrap")
-        right = ipywidgets.VBox([self.picture, self.status], layout=ipywidgets.Layout(max_width="100%"))
-        buttons = ipywidgets.HBox(list(self.buttons.values()), layout=layout)
-        super().__init__([buttons, ipywidgets.HBox([left, right], layout=layout), self.code])
+        right = ipywidgets.VBox([self.picture, self.status], layout=narrow)
+        buttons = ipywidgets.HBox(list(self.buttons.values()), layout=wrap)
+        super().__init__([buttons, ipywidgets.HBox([left, right], layout=wrap), self.code])
         self.add_class("gan-experiment")
         for control in self.controls.values():
             control.observe(self._write_line, "value")
         self._write_line()
-        self._tell("Ready. The buttons need a running notebook.")
+        self._tell("Ready. The buttons need a running notebook.", "ready")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -165,95 +169,134 @@ steps_per_epoch=100)"
     def line(self) -> str:
         """The controls' state as a line of Python that makes and trains the same GAN."""
         told = ", ".join(f"{k}={v!r}" for k, v in self.settings.items() if v != self._defaults[k])
-        fit = f"gan.fit(mixture.sample({POINTS:_}), batch_size={BATCH}, steps_per_epoch={self.controls['steps'].value})"
-        return f"gan, mixture = widgets.plane_gan({told}); {fit}"
+        fit = f"mixture.sample({POINTS:_}), batch_size={BATCH}, steps_per_epoch={LOOK}, epochs={self._looks}"
+        return f"gan, mixture = widgets.plane_gan({told}); gan.fit({fit})"
 
-    def start(self) -> None:
-        """Begin a new run in a thread of its own; a run that is under way is ended first."""
+    @property
+    def _looks(self) -> int:
+        return max(1, self.controls["steps"].value // LOOK)
+
+    def start(self) -> "ExperimentPanel":
+        """Begin a new run, after one that is under way has ended; return the panel. Seeds anew, as `plane_gan` does."""
+        before = self._run
         self.stop()
-        steps = self.controls["steps"].value
-        self.fault, self._ended = None, False
-        self._go.set()
-        self._thread = threading.Thread(target=self._run, args=(steps, self.settings), daemon=True)
-        self._thread.start()
+        self.fault = None
+        self.gan, mixture = plane_gan(**self.settings)
+        self._run = _Run(self, self.gan, mixture, self._looks, before)
+        self._tell("preparing", "runs")
+        self._run.start()
+        return self
 
     def pause(self) -> None:
-        """Hold the run after its current step."""
-        self._go.clear()
+        """Hold the run after the steps under way, 50 at most."""
+        if self._run and self._run.is_alive():
+            self._run.go.clear()
 
     def resume(self) -> None:
         """Let a paused run go on; it takes the steps it would have taken."""
-        self._go.set()
+        if self._run:
+            self._run.go.set()
 
     def stop(self) -> None:
-        """End the run after its current step; `gan` stays as it is."""
-        self._ended = True
-        self._go.set()
-        self.wait()
+        """End the run after the steps under way; `gan` stays as it is. Does not wait for it."""
+        if self._run:
+            self._run.ended = True
+            self._run.go.set()
 
-    def wait(self) -> "ExperimentPanel":
-        """Return once the run is over: for a cell that needs its result."""
-        if self._thread:
-            self._thread.join()
-            self._thread = None
-        return self
+    def wait(self) -> None:
+        """Return once the run is over: for a cell that needs its result.
 
-    def _run(self, steps: int, settings: dict[str, Any]) -> None:
-        try:
-            self._tell("preparing")
-            self.gan, mixture = plane_gan(**settings)
-            watch = _Watch(self, mixture, steps)
-            self.gan.fit(mixture.sample(POINTS), batch_size=BATCH, steps_per_epoch=steps, verbose=0, callbacks=[watch])
-            self._tell(f"{'stopped' if self._ended else 'done'} after {self.gan.step:,} steps")
-        except Exception as error:  # shown where the reader looks, and kept
-            self.fault = error
-            self._tell(f"{type(error).__name__}: {error}")
+        Raises:
+            RuntimeError: if the run is paused, since its buttons could not be pressed meanwhile.
+        """
+        if self._run:
+            if not self._run.go.is_set():
+                raise RuntimeError("the run is paused; press Resume, or call resume(), before wait().")
+            self._run.join()
 
-    def _tell(self, text: str) -> None:
-        self.status.value = f"<p>{html.escape(text)}</p>"
+    def close(self) -> None:
+        """End the run, and take the panel from the page."""
+        self.stop()
+        super().close()
+
+    def _tell(self, text: str, state: str) -> None:
+        self.status.value = f'<p role="status">{html.escape(text)}</p>'
+        for name, states in {"pause": ["runs"], "resume": ["paused"], "stop": ["runs", "paused"]}.items():
+            self.buttons[name].disabled = state not in states
 
     def _write_line(self, _: Any = None) -> None:
         self.code.value = f"<p>The same as a line of Python:</p><pre>{html.escape(self.line)}</pre>"
 
 
+class _Run(threading.Thread):
+    """One run of a panel's GAN. `go` is cleared while it is paused, `ended` set when it is to stop."""
+
+    def __init__(
+        self, panel: ExperimentPanel, gan: GAN, mixture: toy.Mixture, looks: int, before: "_Run | None"
+    ) -> None:
+        super().__init__(daemon=True)
+        self.panel, self.gan, self.mixture, self.looks, self.before = panel, gan, mixture, looks, before
+        self.go, self.ended = threading.Event(), False
+        self.go.set()
+        self.losses: list[list[float]] = []  # means over the steps from look to look
+
+    def tell(self, text: str, state: str) -> None:
+        """Show a text, unless another run has taken over the panel."""
+        if self.panel._run is self:
+            self.panel._tell(text, state)
+
+    def run(self) -> None:
+        """Train; called by the thread."""
+        if self.before:
+            self.before.join()
+        gan, points = self.gan, self.mixture.sample(POINTS)
+        how: dict[str, Any] = {"steps_per_epoch": LOOK, "epochs": self.looks, "callbacks": [_Watch(self)]}
+        try:
+            if not self.ended:
+                gan.fit(points, batch_size=BATCH, verbose=0, **how)
+            done = "stopped" if self.ended else "done"
+            self.tell(f"{done} after {gan.step:,} steps{self.quality()}", done)
+        except Exception as error:  # shown where the reader looks, and kept
+            self.panel.fault = error
+            self.tell(f"{type(error).__name__}: {error}", "done")
+
+    def quality(self) -> str:
+        """Return in words how many modes are covered."""
+        gan, mixture = self.gan, self.mixture
+        found = mixtures.modes(gan.generate(500), mixture.means, sigma=mixture.sigma)
+        return f": {found.covered} of {len(mixture.means)} modes covered, {found.high_quality:.0%} within 3 σ of one"
+
+
 class _Watch(keras.callbacks.Callback):
     """Draws a run, and holds or ends it where its panel says so."""
 
-    def __init__(self, panel: ExperimentPanel, mixture: toy.Mixture, steps: int) -> None:
+    def __init__(self, run: _Run) -> None:
         super().__init__()
-        self.panel, self.mixture, self.steps = panel, mixture, steps
-        self.losses: list[list[float]] = []
+        self.run = run
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the losses; wait while paused."""
-        logs = logs or {}
-        if not self.panel._go.is_set():
-            self._draw()
-            self.panel._tell(f"paused at step {self.model.step:,}")
-            self.panel._go.wait()
-        if self.panel._ended:
+        """Wait while paused; end if told to."""
+        if not self.run.go.is_set():
+            self.run.tell(f"paused at step {self.model.step:,}", "paused")
+            self.run.go.wait()
+        if self.run.ended:
             self.model.stop_training = True
-        if (batch + 1) % LOOK == 0 or batch + 1 == self.steps:
-            self.losses.append([float(logs[f"{player}_loss"]) for player in ("discriminator", "generator")])
-            self._draw()
 
-    def _draw(self) -> None:
-        gan, mixture = self.model, self.mixture
-        samples = gan.generate(500)
-        found = mixtures.modes(samples, mixture.means, sigma=mixture.sigma)
-        self.panel._tell(
-            f"step {gan.step:,} of {self.steps:,}: {found.covered} of {len(mixture.means)} modes covered, "
-            f"{found.high_quality:.0%} of the samples within 3 σ of one"
-        )
-        figure = _picture(gan, mixture, samples[:300], np.array(self.losses).reshape(-1, 2))
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Draw, and tell how far the run is."""
+        run, logs = self.run, logs or {}
+        run.losses.append([float(logs[f"{player}_loss"]) for player in ("discriminator", "generator")])
+        figure = _picture(self.model, run.mixture, np.array(run.losses))
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=96)
         words = html.escape(plotting.describe(figure), quote=True)
         held = base64.b64encode(file.getvalue()).decode()  # ipywidgets.Image has no text for those who cannot see it
-        self.panel.picture.value = f'<img alt="{words}" src="data:image/png;base64,{held}" style="max-width:100%">'
+        if run.panel._run is run:
+            run.panel.picture.value = f'<img alt="{words}" src="data:image/png;base64,{held}" style="max-width:100%">'
+        run.tell(f"step {self.model.step:,} of {LOOK * run.looks:,}{run.quality()}", "runs")
 
 
-def _picture(gan: GAN, mixture: toy.Mixture, samples: np.ndarray, losses: np.ndarray) -> Figure:
+def _picture(gan: GAN, mixture: toy.Mixture, losses: np.ndarray) -> Figure:
     """Draw the plane with the discriminator's logits, and losses (looks, 2); without pyplot, which has one thread."""
     figure = Figure(figsize=(7.4, 3.4), layout="tight")
     plane, curves = figure.subplots(1, 2)
@@ -263,7 +306,7 @@ def _picture(gan: GAN, mixture: toy.Mixture, samples: np.ndarray, losses: np.nda
     logits = logits - np.median(logits)
     most = max(float(np.abs(logits).max()), 1e-6)
     plane.pcolormesh(side, side, logits, cmap="PuOr", vmin=-most, vmax=most, shading="gouraud")
-    for points, kind, marker in ((mixture.sample(300), "real", "o"), (samples, "fake", "D")):
+    for points, kind, marker in ((mixture.sample(300), "real", "o"), (gan.generate(300), "fake", "D")):
         plane.scatter(*points.T, s=9, marker=marker, color=plotting.COLOURS[kind], label=kind, edgecolor="none")
     plane.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal", title=f"step {gan.step:,}")
     plane.legend(loc="upper right", fontsize=8)
@@ -274,6 +317,6 @@ def _picture(gan: GAN, mixture: toy.Mixture, samples: np.ndarray, losses: np.nda
         curves.plot(LOOK * np.arange(1, len(values) + 1), values, color=colour, label=player)
         if target is not None:
             curves.axhline(target, color=colour, linestyle=":")
-    curves.set(xlabel="step", ylabel="loss", title="dotted: at equilibrium")
+    curves.set(xlabel="step", ylabel=f"loss, mean of {LOOK} steps", title="dotted: at equilibrium")
     curves.legend(fontsize=8)
     return figure

@@ -11,11 +11,15 @@ function render({ model, el }) {
   const table = make("table", { hidden: true });
   const telling = make("p", { className: "gan-note", role: "status" });
 
-  const show = (bytes, kind, alt) => {
+  // key: the frame's index on the grid, or "computed", of which there is one at a time
+  const show = (key, bytes, kind, alt) => {
     picture.hidden = kind !== "image";
     table.hidden = kind !== "table";
     if (kind === "image") {
-      const key = bytes.byteOffset;
+      if (key === "computed" && urls.has(key)) {
+        URL.revokeObjectURL(urls.get(key));
+        urls.delete(key);
+      }
       if (!urls.has(key)) urls.set(key, URL.createObjectURL(new Blob([bytes], { type: "image/webp" })));
       picture.src = urls.get(key);
       picture.alt = alt;
@@ -29,7 +33,7 @@ function render({ model, el }) {
   const state = () => controls.map((c, i) => `${words(c.name)} ${c.values[model.get("position")[i]]}`).join(", ");
   const update = () => {
     const index = controls.reduce((sum, c, i) => sum * c.values.length + model.get("position")[i], 0);
-    show(data.subarray(offsets[index], offsets[index + 1]), model.get("kind"), `${state()}: ${model.get("alts")[index]}`);
+    show(index, data.subarray(offsets[index], offsets[index + 1]), model.get("kind"), `${state()}: ${model.get("alts")[index]}`);
     telling.textContent = "";
   };
   const move = (i, to) => {
@@ -37,6 +41,7 @@ function render({ model, el }) {
     position[i] = to;
     model.set("position", position);
     model.save_changes();
+    if (asked.includes(i)) inputs[asked.indexOf(i)].value = onGrid(i);
     update();
   };
 
@@ -63,10 +68,13 @@ function render({ model, el }) {
     timer = 0;
     play.textContent = "Play";
   };
-  const forward = (from) => {
-    parts[first].set(from);
-    move(first, from);
-    if (from + 1 === controls[first].values.length) stop();
+  const forward = (to) => {
+    const last = controls[first].values.length - 1;
+    if (to <= last) {
+      parts[first].set(to);
+      move(first, to);
+    }
+    if (to >= last) stop(); // the reader may have moved the slider on meanwhile
   };
   const play = button("Play", () => {
     if (timer) return stop();
@@ -78,22 +86,26 @@ function render({ model, el }) {
   if (first >= 0) parts[first].row.append(play);
 
   // with a kernel: numbers that are not on the grid
-  const asked = controls.filter((c) => c.kind === "number");
-  const inputs = asked.map((c) => make("input", { type: "number", step: "any", value: c.values[0], "aria-label": `other ${words(c.name)}` }));
+  const asked = controls.map((c, i) => i).filter((i) => controls[i].kind === "number");
+  const onGrid = (i) => controls[i].values[model.get("position")[i]];
+  const inputs = asked.map((i) => make("input", { type: "number", step: "any", value: onGrid(i), "aria-label": `other ${words(controls[i].name)}` }));
   const compute = button("Compute", () => {
-    const numbers = Object.fromEntries(asked.map((c, i) => [c.name, Number(inputs[i].value)]));
+    // a field that nobody has changed, or that is empty, stays with its slider
+    const edited = asked.map((i, k) => [i, inputs[k].value]).filter(([i, text]) => text !== "" && text !== onGrid(i));
+    const numbers = Object.fromEntries(edited.map(([i, text]) => [controls[i].name, Number(text)]));
     telling.textContent = "computing …";
     model.send({ ask: "frame", position: model.get("position"), numbers });
   });
   const others = make("div", { className: "gan-row", hidden: true }, "off the grid: ");
-  asked.forEach((c, i) => others.append(make("label", {}, `${words(c.name)} `, inputs[i])));
+  asked.forEach((i, k) => others.append(make("label", {}, `${words(controls[i].name)} `, inputs[k])));
   others.append(compute);
   model.on("msg:custom", (message, buffers) => {
     if (message.alive && asked.length) others.hidden = false;
     if (message.fault) telling.textContent = message.fault;
     if (!message.kind) return;
     const [view] = buffers;
-    show(new Uint8Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength)), message.kind, message.alt);
+    const frame = new Uint8Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+    show("computed", frame, message.kind, message.alt);
     telling.textContent = "computed by the kernel";
   });
 

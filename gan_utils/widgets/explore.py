@@ -141,7 +141,13 @@ def _control(name: str, choices: list[Any]) -> dict[str, Any]:
         kind = "number"
     else:
         kind = "name"
-    return {"name": name, "kind": kind, "values": [f"{v:.6g}" if kind == "number" else str(v) for v in choices]}
+    return {"name": name, "kind": kind, "values": [_text(v) if kind == "number" else str(v) for v in choices]}
+
+
+def _text(value: Any) -> str:
+    """Return a number as short as it can be without being another one."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def _frame(shown: _Shown, dpi: int) -> tuple[str, bytes, str, bytes | None]:

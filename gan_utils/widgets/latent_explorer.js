@@ -1,5 +1,5 @@
 // The page of a LatentExplorer: latents in, pictures out. The network itself is in network.js.
-import { button, canvas, choice, make, onTheme, predicted, slider } from "./controls.js";
+import { button, canvas, choice, make, predicted, slider } from "./controls.js";
 import { between, generate, halves, nearest } from "./network.js";
 import { normals, random } from "./random.js";
 
@@ -21,7 +21,7 @@ function render({ model, el }) {
   const directions = model.get("directions");
   const size = model.get("latent_dim");
   const moved = directions.map(() => 0);
-  let [truncation, second, t, way, page] = [1, 1, 0, "great circle", 0];
+  let [truncation, second, t, way, page, hung] = [1, 1, 0, "great circle", 0, 0];
   let real = null; // real images, values in [-1, 1]
 
   const seeded = (seed) => [...normals(random(seed, 0), size)];
@@ -35,12 +35,12 @@ function render({ model, el }) {
   const picture = canvas(SIZE, Math.round((SIZE * rows) / cols), "the sample");
   const strip = canvas(9 * 40, Math.round((40 * rows) / cols), "nine samples on the way from the first seed to the second");
   const beside = make("div", { className: "gan-row" });
-  const note = make("p", { className: "gan-note", role: "status" });
-  const seed = number("first seed", model.get("seed"), (value) => {
-    model.set("seed", value);
-    model.save_changes();
+  const note = make("p", { className: "gan-note" });
+  const seed = number("first seed", model.get("seed"), choose);
+  const other = number("second seed", second, (value) => {
+    second = value;
+    show();
   });
-  const other = number("second seed", second, (value) => (second = value));
   const axes = directions.map((_, d) => {
     const share = Math.round(100 * model.get("shares")[d]);
     return slider(`direction ${d + 1} (${share} %)`, REACH, 12, (i) => {
@@ -48,13 +48,16 @@ function render({ model, el }) {
       show();
     });
   });
+  let hanging = 0;
   const sizes = slider("length of the latent", LENGTHS, 10, (i) => {
     truncation = LENGTHS[i];
     show();
+    clearTimeout(hanging);
+    hanging = setTimeout(hang, 200);
   });
   const along = slider("from first to second seed", WAY, 0, (i) => {
     t = WAY[i];
-    show();
+    show(false); // the strip shows the whole way
   });
   const ways = choice("way", ["great circle", "line"], way, (value) => {
     way = value;
@@ -102,7 +105,6 @@ function render({ model, el }) {
       input.setCustomValidity(ok ? "" : "a whole number from 0 to 4294967295");
       if (!input.reportValidity()) return;
       change(wanted);
-      show();
     });
     return { row: make("label", { className: "gan-row" }, make("span", { textContent: name }), input), input };
   }
@@ -116,12 +118,11 @@ function render({ model, el }) {
   }
 
   function choose(value) {
-    seed.input.value = value;
-    model.set("seed", value);
-    model.save_changes();
     t = 0;
     along.set(0);
-    show();
+    if (value === model.get("seed")) return show();
+    model.set("seed", value); // which shows it, as a change from Python does
+    model.save_changes();
   }
 
   function straighten() {
@@ -129,9 +130,8 @@ function render({ model, el }) {
     axes.forEach((axis) => axis.set(12));
     truncation = 1;
     sizes.set(10);
-    t = 0;
-    along.set(0);
-    show();
+    choose(model.get("seed"));
+    hang();
   }
 
   // values in [-1, 1] to a small canvas
@@ -151,7 +151,7 @@ function render({ model, el }) {
     context.drawImage(image(values), x, 0, width, (width * rows) / cols);
   }
 
-  function show() {
+  function show(whole = true) {
     if (body.hidden) return;
     const latent = current();
     const begun = performance.now();
@@ -159,9 +159,11 @@ function render({ model, el }) {
     const milliseconds = performance.now() - begun;
     box.dataset.milliseconds = milliseconds;
     picture.paint((context) => put(context, values, 0, SIZE));
-    strip.paint((context) => {
-      for (let i = 0; i < 9; i++) put(context, run(current(i / 8)), 40 * i, 39);
-    });
+    if (whole) {
+      strip.paint((context) => {
+        for (let i = 0; i < 9; i++) put(context, run(current(i / 8)), 40 * i, 39);
+      });
+    }
     const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
     box.dataset.mean = mean;
     note.textContent = `length of the latent ${Math.hypot(...latent).toFixed(2)} (typical: ${Math.sqrt(size).toFixed(2)}); made in ${milliseconds.toFixed(0)} ms`;
@@ -177,14 +179,14 @@ function render({ model, el }) {
     }
   }
 
-  // the wall is hung a few pictures at a time, so that the page stays alive
+  // the wall is hung a few pictures at a time, so that the page stays alive; a newer wall ends an older one
   function hang() {
     if (body.hidden) return;
-    const of = page;
+    const mine = (hung += 1);
     wall.replaceChildren();
     const next = (k) => {
-      if (k === 36 || of !== page) return;
-      const own = 36 * of + k;
+      if (k === 36 || mine !== hung) return;
+      const own = 36 * page + k;
       const shown = canvas(TILE, Math.round((TILE * rows) / cols), "");
       shown.element.setAttribute("aria-hidden", "true");
       shown.paint((context) => put(context, run(seeded(own).map((x) => truncation * x)), 0, TILE));
@@ -215,11 +217,15 @@ function render({ model, el }) {
   hang();
   show();
   load();
-  model.on("change:seed", () => {
+  const follow = () => {
     seed.input.value = model.get("seed");
     show();
-  });
-  return onTheme(show);
+  };
+  model.on("change:seed", follow);
+  return () => {
+    hung += 1;
+    model.off("change:seed", follow);
+  };
 }
 
 export default { render };

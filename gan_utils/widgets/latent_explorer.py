@@ -69,7 +69,8 @@ def rounded(generator: keras.Model) -> keras.Model:
             scale, shift = take(layer.moving_mean.shape), take(layer.moving_mean.shape)
             _set_batch_norm(layer, scale, shift)
         elif isinstance(layer, layers.Rescaling):
-            row = row[2 * _channels(layer) :]  # a scale is not a weight: it stays what it is
+            size = layer.output.shape[-1]
+            layer.scale, layer.offset = float(take((size,))[0]), float(take((size,))[0])
         elif isinstance(layer, layers.Dense | layers.Conv2D | layers.Conv2DTranspose):
             turned = isinstance(layer, layers.Conv2DTranspose)
             shape = layer.kernel.shape
@@ -110,6 +111,9 @@ def _chain(generator: keras.Model) -> list[tuple[Any, Any]]:
 def _entries(layer: Any, norm: Any) -> list[tuple[str, list[Any], dict[str, Any]]]:
     """Return what the browser is told of a layer: kind, weights, options; for none an empty list."""
     shape = [n or 1 for n in layer.output.shape[1:]]
+    axis = getattr(layer, "axis", -1) if isinstance(layer, layers.BatchNormalization) else -1
+    if getattr(layer, "data_format", "channels_last") != "channels_last" or axis not in (-1, len(shape)):
+        raise ValueError(f"{layer.name!r} has its channels elsewhere; expected them on the last axis.")
     if isinstance(layer, layers.Dense) and len(shape) == 1:
         kind, options = "dense", {"size": layer.units}
     elif isinstance(layer, layers.Conv2D | layers.Conv2DTranspose):
@@ -121,7 +125,8 @@ def _entries(layer: Any, norm: Any) -> list[tuple[str, list[Any], dict[str, Any]
     elif isinstance(layer, layers.BatchNormalization):
         return [("affine", list(_batch_norm(layer)), {})]
     elif isinstance(layer, layers.Rescaling):
-        return [("affine", [np.full(_channels(layer), v, np.float32) for v in (layer.scale, layer.offset)], {})]
+        size = layer.output.shape[-1]
+        return [("affine", [np.full(size, value, np.float32) for value in (layer.scale, layer.offset)], {})]
     elif isinstance(layer, layers.LeakyReLU) or _is_plain_relu(layer):
         return [("activation", [], {"name": "leaky_relu", "slope": float(layer.negative_slope)})]
     elif isinstance(layer, layers.Activation):
@@ -135,6 +140,7 @@ def _entries(layer: Any, norm: Any) -> list[tuple[str, list[Any], dict[str, Any]
         )
     kernel, *bias = (np.asarray(w, np.float64) for w in layer.get_weights())
     if norm is not None:
+        _entries(norm, None)  # its errors
         scale, shift = _batch_norm(norm)
         kernel = kernel * (scale[:, None] if kind == "transposed" else scale)
         bias = [(bias[0] if bias else 0.0) * scale + shift]
@@ -144,9 +150,9 @@ def _entries(layer: Any, norm: Any) -> list[tuple[str, list[Any], dict[str, Any]
 
 def _convolution(layer: Any, shape: list[int]) -> tuple[str, dict[str, Any]]:
     turned = isinstance(layer, layers.Conv2DTranspose)
-    odd = layer.data_format != "channels_last" or set(layer.dilation_rate) != {1} or getattr(layer, "groups", 1) != 1
+    odd = set(layer.dilation_rate) != {1} or getattr(layer, "groups", 1) != 1
     if odd or getattr(layer, "output_padding", None) is not None:
-        raise ValueError(f"{layer.name!r} is channels-first, dilated, grouped or output-padded; expected none of it.")
+        raise ValueError(f"{layer.name!r} is dilated, grouped or output-padded; expected none of it.")
     small, large = (layer.input, layer.output) if turned else (layer.output, layer.input)
     sizes = zip(small.shape[1:3], large.shape[1:3], layer.strides, layer.kernel_size, strict=True)
     before = [  # as TensorFlow pads: an odd pixel goes behind
@@ -167,10 +173,6 @@ def _activation(layer: Any) -> list[tuple[str, list[Any], dict[str, Any]]]:
 
 def _is_plain_relu(layer: Any) -> bool:
     return isinstance(layer, layers.ReLU) and layer.max_value is None and not layer.threshold
-
-
-def _channels(layer: Any) -> int:
-    return 1 if len(layer.output.shape) < 4 else layer.output.shape[-1]
 
 
 def _batch_norm(layer: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -225,7 +225,7 @@ function shares(samples) {
 
 const kl = (p, q) => p.reduce((total, x, k) => total + x * Math.log(x / q[k]), 0);
 
-// KL(fake‖real) and Jensen-Shannon in nats; modes with a sample within 3 sigma; share of samples within 3 sigma of one
+// KL(fake‖real) and Jensen-Shannon in nats, NaN for samples that are not finite; modes with a sample within 3 sigma; share of samples within 3 sigma of one
 export function scores(real, fake, data) {
   const [p, q] = [shares(real), shares(fake)];
   const middle = p.map((x, k) => (x + q[k]) / 2);
@@ -241,9 +241,10 @@ export function scores(real, fake, data) {
     }
   }
   const known = centres.length > 0;
+  const finite = fake.data.every(Number.isFinite);
   return {
-    kl: kl(q, p),
-    js: (kl(p, middle) + kl(q, middle)) / 2,
+    kl: finite ? kl(q, p) : NaN,
+    js: finite ? (kl(p, middle) + kl(q, middle)) / 2 : NaN,
     covered: known ? found.size : null,
     modes: centres.length,
     high_quality: known ? good / fake.rows : null,

@@ -32,12 +32,14 @@ const number = (x) => (x === null || x === undefined || Number.isNaN(x) ? "–" 
 
 function render({ model, el }) {
   const choices = model.get("choices");
-  const defaults = model.get("settings");
+  const initial = model.get("settings");
   const colour = model.get("colours");
   const views = { heat_map: false, manifold: false, arrows: false, slow_motion: false };
   for (const name of model.get("views")) views[name] = true;
-  let [gan, seen, timer, playing, history, floor] = [null, {}, 0, false, [], 0];
-  let settings = { ...defaults };
+  let [gan, seen, history, floor] = [null, {}, [], 0];
+  let [playing, goal, cancel] = [false, Infinity, () => {}]; // goal: the step at which to stop
+  let [stride, broken] = [1, false]; // every how many steps the losses are kept; whether they are still finite
+  let settings = { ...initial };
   let cursor = [0, 0];
 
   // --- the parts of the page
@@ -57,13 +59,19 @@ function render({ model, el }) {
     finish();
   });
   const again = button("Reset", () => begin(settings));
-  const link = button("Keep this state in the page's address", keep);
+  const link = button("Copy a link to this state", keep);
   const erase = button("Erase the drawing", () => begin({ ...settings, points: [] }));
+  const hint = make("p", {
+    className: "gan-note",
+    id: `gan-hint-${Math.random().toString(36).slice(2)}`,
+    textContent: "Draw in the plane: click, drag, or move the cross with the arrow keys and press Enter.",
+  });
+  plane.element.setAttribute("aria-describedby", hint.id);
   const controls = Object.fromEntries(
     Object.entries(choices).map(([name, values]) => [name, choice(name, values, settings[name], (value) => change(name, value))]),
   );
   const seed = make("input", { type: "number", min: 0, max: 4294967295, value: settings.seed, "aria-label": "seed" });
-  seed.addEventListener("change", () => change("seed", Number(seed.value)));
+  seed.addEventListener("change", () => change("seed", seed.value === "" ? null : Number(seed.value)));
   const shows = Object.keys(views).map((name) =>
     toggle(words(name[0].toUpperCase() + name.slice(1)), views[name], (on) => {
       views[name] = on;
@@ -81,6 +89,7 @@ function render({ model, el }) {
     make("label", { className: "gan-row" }, make("span", { textContent: "seed" }), seed),
     more,
     erase,
+    hint,
     link,
     fault,
   );
@@ -105,23 +114,26 @@ function render({ model, el }) {
   function begin(wanted) {
     pause();
     try {
-      if (wanted.data !== "drawn" || wanted.points.length) check(wanted, choices, defaults);
+      // an empty drawing is no run, but what else is asked for must be right
+      const empty = wanted.data === "drawn" && !wanted.points?.length;
+      check(empty ? { ...wanted, data: "ring" } : wanted, choices, initial);
       settings = wanted;
       say(null);
     } catch (error) {
+      say(error);
+      for (const [name, control] of Object.entries(controls)) control.set(settings[name]);
       seed.value = settings.seed;
-      return say(error);
+      return finish();
     }
-    history = [];
+    [history, stride, broken] = [[], 1, false];
     for (const [name, control] of Object.entries(controls)) control.set(settings[name]);
     seed.value = settings.seed;
     const drawn = settings.data === "drawn";
-    erase.hidden = !drawn;
+    erase.hidden = hint.hidden = !drawn;
     plane.element.tabIndex = drawn ? 0 : -1;
     plane.element.style.touchAction = drawn ? "none" : "auto";
     plane.element.setAttribute("role", drawn ? "application" : "img");
     gan = drawn && !settings.points.length ? null : new PlaneGAN(settings);
-    play.disabled = once.disabled = link.disabled = !gan;
     if (gan) {
       const judged = random(settings.seed, STREAMS.judged);
       const shown = random(settings.seed, STREAMS.shown);
@@ -140,43 +152,61 @@ function render({ model, el }) {
     finish();
   }
 
+  // one player's move; when the step is whole its losses are kept, of a long run only every so many
+  function move() {
+    if (!gan.move()) return false;
+    broken = !gan.last.every(Number.isFinite);
+    if (gan.steps % stride === 0) history.push([gan.steps, ...gan.last]);
+    if (history.length > 600) {
+      stride *= 2;
+      history = history.filter(([step]) => step % stride === 0);
+    }
+    if (broken) say("The losses are no longer finite: this run has diverged. Lower the learning rates, then Reset");
+    return true;
+  }
+
   // count steps, or as many as fit into the milliseconds
   function advance(count, milliseconds = Infinity) {
     const end = performance.now() + milliseconds;
-    for (let i = 0; i < count && (i === 0 || performance.now() < end); i++) history.push(gan.step());
-    if (!Number.isFinite(history.at(-1)[0] + history.at(-1)[1])) {
-      pause();
-      say("The losses are no longer finite: this run has diverged. Lower the learning rates, then Reset");
-    }
+    for (let i = 0; i < count && !broken && (i === 0 || performance.now() < end); i++) while (!move());
   }
 
   function frame() {
-    if (!playing) return;
-    if (views.slow_motion) {
-      if (gan.move()) history.push(gan.last);
-      status.textContent = `step ${gan.steps}: ${gan.turn === "generator" ? "the discriminator has moved" : "the generator has moved"}`;
+    if (views.slow_motion && goal === Infinity) {
+      move();
+      status.textContent = `step ${gan.steps}: the ${gan.turn === "generator" ? "discriminator" : "generator"} has moved`;
       look();
-      timer = setTimeout(frame, 600);
-      return;
+    } else {
+      advance(goal - gan.steps, calm() ? 100 : 12);
+      look();
     }
-    advance(Infinity, calm() ? 100 : 12);
-    if (!playing) return finish();
-    look();
-    timer = calm() ? setTimeout(frame, 500) : requestAnimationFrame(frame);
+    if (broken || gan.steps >= goal) {
+      pause();
+      return finish();
+    }
+    const wait = views.slow_motion && goal === Infinity ? 600 : calm() ? 500 : 0;
+    if (wait) {
+      const id = setTimeout(frame, wait);
+      cancel = () => clearTimeout(id);
+    } else {
+      const id = requestAnimationFrame(frame);
+      cancel = () => cancelAnimationFrame(id);
+    }
   }
 
-  function start() {
-    playing = true;
+  function start(until = Infinity) {
+    [playing, goal] = [true, until];
     play.textContent = "Pause";
-    status.textContent = "training";
+    status.setAttribute("aria-live", "off"); // what moves is not read out
+    status.textContent = until === Infinity ? "training" : `going to step ${until}`;
     frame();
   }
 
   function pause() {
-    playing = false;
-    clearTimeout(timer);
-    cancelAnimationFrame(timer);
+    cancel();
+    [playing, goal, cancel] = [false, Infinity, () => {}];
     play.textContent = "Play";
+    status.setAttribute("aria-live", "polite");
   }
 
   function look() {
@@ -187,7 +217,9 @@ function render({ model, el }) {
   // a picture, and a sentence for those who do not see it
   function finish() {
     look();
-    if (!gan) status.textContent = "Draw some points: click, drag, or move the cross with the arrow keys and press Enter.";
+    play.disabled = once.disabled = !gan || broken;
+    link.disabled = !gan;
+    if (!gan) status.textContent = "no points yet";
     else {
       const { covered, modes, js } = seen.scores;
       const found = modes ? `, ${covered} of ${modes} modes covered` : "";
@@ -306,16 +338,15 @@ function render({ model, el }) {
 
   function losses(context, width, height, text, blue) {
     const targets = LOSSES[settings.loss].equilibrium;
-    const every = Math.max(1, Math.ceil(history.length / 300));
-    const shown = history.filter((_, i) => i % every === 0 || i === history.length - 1);
-    const values = [...shown.flat(), ...targets.filter((t) => t !== null)].filter(Number.isFinite);
+    const lines = targets.filter((t) => t !== null);
+    const values = [...history.flatMap(([, ...pair]) => pair), ...lines].filter(Number.isFinite);
     if (!values.length) values.push(0);
     values.sort((a, b) => a - b);
     // a few spikes must not flatten the rest
     const cut = (share) => values[Math.min(values.length - 1, Math.floor(share * values.length))];
-    const [low, high] = [Math.min(cut(0.01), ...targets.filter((t) => t !== null)) - 0.1, Math.max(cut(0.99), ...targets) + 0.1];
+    const [low, high] = [Math.min(cut(0.01), ...lines) - 0.1, Math.max(cut(0.99), ...lines) + 0.1];
     const [left, right, top, bottom] = [40, width - 8, 18, height - 20];
-    const x = (i) => left + ((right - left) * i) / Math.max(1, shown.length - 1);
+    const x = (step) => left + ((right - left) * step) / Math.max(1, gan ? gan.steps : 0);
     const y = (v) => Math.max(top, Math.min(bottom, bottom - ((bottom - top) * (v - low)) / (high - low)));
     Object.assign(context, { fillStyle: text, font: "12px sans-serif", lineWidth: 1.5, textBaseline: "middle" });
     for (const v of [low + 0.1, high - 0.1]) context.fillText(v.toFixed(2), 2, y(v));
@@ -332,7 +363,7 @@ function render({ model, el }) {
       context.lineTo(left + 20 + 125 * which, 8);
       context.stroke();
       context.beginPath();
-      shown.forEach((pair, i) => context.lineTo(x(i), y(pair[which])));
+      history.forEach(([step, ...pair]) => context.lineTo(x(step), y(pair[which])));
       context.stroke();
       if (targets[which] === null) return;
       context.setLineDash([1, 4]);
@@ -347,7 +378,7 @@ function render({ model, el }) {
 
   function tell() {
     const { covered, modes, high_quality: good, kl, js } = gan ? seen.scores : {};
-    const [discriminator, generator] = history.at(-1) ?? [NaN, NaN];
+    const [discriminator, generator] = gan?.steps ? gan.last : [NaN, NaN];
     const [wanted, target] = LOSSES[settings.loss].equilibrium;
     const rows = [
       ["step", gan ? gan.steps : 0, ""],
@@ -369,53 +400,62 @@ function render({ model, el }) {
   let drawing = false;
   function put(x, y) {
     const point = [x, y].map((v) => Math.round(100 * Math.max(-HALF_WIDTH, Math.min(HALF_WIDTH, v))) / 100);
-    if (settings.points.length >= 300 || settings.points.some(([a, b]) => Math.hypot(a - point[0], b - point[1]) < 0.04)) return;
+    const near = settings.points.some(([a, b]) => Math.hypot(a - point[0], b - point[1]) < 0.04);
+    if (near || settings.points.length >= 300) return false;
     settings = { ...settings, points: [...settings.points, point] };
-    paint();
+    return true;
   }
   function at(event) {
     const frame = plane.element.getBoundingClientRect();
     const [x, y] = [(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height];
-    put(HALF_WIDTH * (2 * x - 1), HALF_WIDTH * (1 - 2 * y));
+    if (put(HALF_WIDTH * (2 * x - 1), HALF_WIDTH * (1 - 2 * y))) drawing = "something";
+    paint();
   }
   plane.element.addEventListener("pointerdown", (event) => {
-    if (settings.data !== "drawn") return;
+    if (settings.data !== "drawn" || event.button !== 0) return;
     pause();
-    drawing = true;
+    drawing = "nothing yet";
     plane.element.setPointerCapture(event.pointerId);
     at(event);
   });
   plane.element.addEventListener("pointermove", (event) => drawing && at(event));
   for (const end of ["pointerup", "pointercancel"]) {
     plane.element.addEventListener(end, () => {
-      if (drawing) begin(settings);
+      if (drawing === "something") begin(settings);
       drawing = false;
     });
   }
   plane.element.addEventListener("keydown", (event) => {
     if (settings.data !== "drawn") return;
-    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    if (move) cursor = cursor.map((v, i) => Math.max(-HALF_WIDTH, Math.min(HALF_WIDTH, v + 0.1 * move[i])));
-    else if (event.key === "Enter" || event.key === " ") {
-      put(...cursor);
-      begin(settings);
-    } else return;
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!step && event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
+    if (step) cursor = cursor.map((v, i) => Math.max(-HALF_WIDTH, Math.min(HALF_WIDTH, v + 0.1 * step[i])));
+    else if (put(...cursor)) begin(settings);
+    status.textContent = `cross at ${cursor.map((v) => v.toFixed(1)).join(", ")}; ${settings.points.length} of at most 300 points`;
     paint();
   });
   for (const kind of ["focus", "blur"]) plane.element.addEventListener(kind, () => paint());
 
-  // --- a link that restores a state: settings and step, from which the run is computed again
-  const key = `#${model.get("name")}=`;
+  // --- a link that restores a state: all settings and the step, from which the run is computed again
+  const key = `#${encodeURIComponent(model.get("name"))}=`;
+  let kept = "";
   function keep() {
     pause();
-    const changed = Object.fromEntries(Object.entries(settings).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(defaults[name])));
-    window.history.replaceState(null, "", key + encodeURIComponent(JSON.stringify({ ...changed, step: gan.steps })));
-    status.textContent = `The page's address now leads to step ${gan.steps} of this run.`;
-    navigator.clipboard?.writeText(location.href).catch(() => {});
+    if (gan.turn === "generator") while (!move()); // slow motion may have stopped within a step
+    kept = key + encodeURIComponent(JSON.stringify({ ...settings, step: gan.steps }));
+    window.history.replaceState(null, "", kept);
+    finish();
+    const done = `The page's address now leads to step ${gan.steps} of this run`;
+    status.textContent = `${done}.`;
+    navigator.clipboard?.writeText(location.href).then(
+      () => (status.textContent = `${done}; it is copied.`),
+      () => {},
+    );
   }
   function restore() {
-    if (!location.hash.startsWith(key)) return false;
+    if (!location.hash.startsWith(key) || location.hash === kept) return false;
+    kept = location.hash;
     let asked;
     try {
       asked = JSON.parse(decodeURIComponent(location.hash.slice(key.length)));
@@ -426,18 +466,12 @@ function render({ model, el }) {
     try {
       const object = asked !== null && typeof asked === "object" && !Array.isArray(asked);
       const { step = 0, ...wanted } = object ? asked : {};
-      const all = check(object ? wanted : null, choices, defaults);
+      const all = check(object ? wanted : null, choices, initial);
       if (!Number.isInteger(step) || step < 0 || step > FARTHEST) throw new Error(`step is ${step}; expected a whole number from 0 to ${FARTHEST}`);
-      begin(all);
-      const on = gan;
-      const go = () => {
-        if (gan !== on || gan.steps >= step) return gan === on && finish();
-        advance(Math.min(step - gan.steps, 10));
-        look();
-        setTimeout(go);
-      };
-      go();
       if (body.hidden) box.querySelector("button").click();
+      begin(all);
+      if (step) start(step);
+      requestAnimationFrame(() => box.scrollIntoView());
       return true;
     } catch (error) {
       say(`The link asks for what cannot be: ${error.message}`);
@@ -453,7 +487,7 @@ function render({ model, el }) {
   const back = () => restore();
   window.addEventListener("hashchange", back);
   const still = onTheme(paint);
-  requestAnimationFrame(finish); // the colours are known once the element is in the page
+  requestAnimationFrame(look); // the colours are known once the element is in the page
   return () => {
     pause();
     still();

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import traitlets
 
 from gan_utils import plotting
@@ -102,10 +103,15 @@ class Playground(browser.PageWidget):
         for key, value in chosen.items():
             if key not in DEFAULTS:
                 raise ValueError(f"there is no setting {key!r}; expected some of {', '.join(DEFAULTS)}.")
-            if key in CHOICES and value not in CHOICES[key]:
-                raise ValueError(f"{key} is {value!r}; expected one of {CHOICES[key]}.")
-        if not isinstance(chosen["seed"], int) or not 0 <= chosen["seed"] < 2**32:
-            raise ValueError(f"seed is {chosen['seed']!r}; expected a whole number from 0 to {2**32 - 1}.")
+            if key in CHOICES:
+                equal = [choice for choice in CHOICES[key] if choice == value and not isinstance(value, bool)]
+                if not equal:
+                    raise ValueError(f"{key} is {value!r}; expected one of {CHOICES[key]}.")
+                chosen[key] = equal[0]  # a NumPy number becomes a plain one
+        seed: Any = chosen["seed"]
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+            raise ValueError(f"seed is {seed!r}; expected a whole number from 0 to {2**32 - 1}.")
+        chosen["seed"] = int(seed)
         chosen["points"] = [[float(x) for x in point] for point in chosen["points"]]
         inside = [len(p) == 2 and all(math.isfinite(x) and abs(x) <= HALF_WIDTH for x in p) for p in chosen["points"]]
         if not all(inside) or len(inside) > 300 or (chosen["data"] == "drawn" and not inside):

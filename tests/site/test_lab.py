@@ -103,10 +103,17 @@ def test_every_widget_works_with_a_kernel(lab, browser):
     box.get_by_role("slider").focus()
     page.keyboard.press("End")
     assert "factor 3" in box.locator("img").get_attribute("alt")
+    picture = box.locator("img")
+    before = picture.get_attribute("src")
     box.get_by_label("other factor").fill("0.25")
     box.get_by_role("button", name="Compute").click()
     box.get_by_text("computed by the kernel").wait_for(timeout=20_000)
-    assert "factor 0.25" in box.locator("img").get_attribute("alt")
+    assert "factor 0.25" in picture.get_attribute("alt") and picture.get_attribute("src") != before
+    first = picture.screenshot()
+    box.get_by_label("other factor").fill("0.5")
+    box.get_by_role("button", name="Compute").click()
+    page.wait_for_function("e => e.alt.includes('factor 0.5')", arg=picture.element_handle())
+    assert picture.screenshot() != first
 
     # the playground trains here too, and Python knows its settings
     box = page.locator(".gan-playground")
