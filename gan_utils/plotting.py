@@ -181,7 +181,7 @@ def describe(figure: Figure) -> str:
         entries = [text.get_text() for text in legend.get_texts()] if legend else []
         kinds = {"pictures": axes.images, "curves": axes.lines, "areas": axes.patches, "points": axes.collections}
         kind = next((name for name, found in kinds.items() if len(found)), "")
-        names = [tick.get_text() for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_ticklabels()]
+        names = [_plain(tick.get_text()) for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_ticklabels()]
         names = [name for name in names if axes.axison and re.search("[A-Za-z]{2}", name)]
         notes = [text.get_text() for text in axes.texts if re.search("[A-Za-z]", text.get_text())][:6]
         about = ", ".join(dict.fromkeys([*entries, *names, *notes]))
@@ -191,8 +191,12 @@ def describe(figure: Figure) -> str:
             words += [f"up: {axes.get_ylabel()}"] * bool(axes.get_ylabel())
         parts.append("; ".join(filter(None, words)))
     text = ". ".join(filter(None, [*dict.fromkeys(parts), ", ".join(shared)]))
-    plain = re.sub(r"\\(?:math\w+|[,;! ])|[${}\\]", "", text)  # TeX's marks
-    return textwrap.shorten(plain, 500, placeholder=" …")
+    return textwrap.shorten(_plain(text), 500, placeholder=" …")
+
+
+def _plain(text: str) -> str:
+    """Return a text without TeX's marks."""
+    return re.sub(r"\\(?:math\w+|hat|[,;! ])|[${}\\]", "", text)
 
 
 def _pretty(figure: Figure, printer: Any, cycle: bool) -> None:

@@ -130,6 +130,10 @@ def test_a_figure_is_described_by_its_words():
     right.bar(["real", "fake"], [1, 2])
     assert plotting.describe(figure) == "both. left; curves: loss L_D; across: step. areas: real, fake"
     assert plotting.describe(plt.figure()) == ""
+    figure, axes = plt.subplots()
+    axes.plot([1, 1000])
+    axes.set(yscale="log", xlabel=r"$\\hat p$")  # ticks such as 10³ are no words
+    assert plotting.describe(figure) == "across: p"
 
 
 # --- ExperimentPanel

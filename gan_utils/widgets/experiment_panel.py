@@ -225,7 +225,8 @@ steps_per_epoch=50, epochs=2)"
             self.buttons[name].disabled = state not in states
 
     def _write_line(self, _: Any = None) -> None:
-        self.code.value = f"<p>The same as a line of Python:</p><pre>{html.escape(self.line)}</pre>"
+        words = "The same as a line of Python:"
+        self.code.value = f'<p>{words}</p><pre style="white-space:pre-wrap">{html.escape(self.line)}</pre>'
 
 
 class _Run(threading.Thread):
