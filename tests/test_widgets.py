@@ -163,7 +163,7 @@ def test_the_panel_pauses_goes_on_and_equals_its_line():
     assert panel.fault is None and panel.gan.step == 600 and "done after 600" in panel.status.value
     assert all(panel.buttons[name].disabled for name in ("pause", "resume", "stop"))
     assert re.search('<img alt="step 600; [^"]+" src="data:image/png;base64,', panel.picture.value)
-    space = {"widgets": widgets}
+    space = {}
     exec(panel.line, space)  # what a reader would copy
     assert np.array_equal(space["gan"].generate(20), panel.gan.generate(20))
     history = space["gan"].history.history  # a mean of 50 steps at each look, not of the whole run
@@ -191,7 +191,8 @@ def test_the_panels_controls_write_its_line():
     panel.controls["data"].value = "grid"
     panel.controls["discriminator_rate"].value = 0.003
     panel.controls["steps"].value = 150
-    assert panel.line.startswith("gan, mixture = widgets.plane_gan(data='grid', discriminator_rate=0.003); gan.fit(")
+    made = "gan, mixture = widgets.plane_gan(data='grid', discriminator_rate=0.003); gan.fit("
+    assert panel.line.startswith(f"from gan_utils import widgets; {made}")
     assert "steps_per_epoch=50, epochs=3)" in panel.line and "discriminator_rate=0.003" in panel.code.value
     assert ast.parse(panel.line)
 

@@ -191,7 +191,13 @@ def judged(browser_code):
     return run
 
 
-def test_chapter_3_a_long_head_start(judged):
+def test_introduction_all_heaps_and_half_between(judged):
+    look = judged([1000])[0]
+    assert look["covered"] == [8, 8, 8] and 0.4 < min(look["high_quality"]) <= max(look["high_quality"]) < 0.65
+    assert np.allclose(look["losses"], [[np.log(4), np.log(2)]] * 3, atol=0.1)
+
+
+def test_chapter_3_ten_steps_to_one(judged):
     minimax, other = (judged([300], loss=loss, critic_steps=10)[0] for loss in ("minimax", "non_saturating"))
     assert np.all(np.array(other["js"]) < minimax["js"]) and np.all(np.array(other["pull"]) > minimax["pull"])
 

@@ -57,8 +57,8 @@ export function radio(name, values, index, change) {
   return { row, set: (position) => (inputs[position].checked = true) };
 }
 
-export function choice(name, values, value, change) {
-  const options = values.map((v) => make("option", { value: String(v), textContent: words(v), selected: v === value }));
+export function choice(name, values, value, change, called = {}) {
+  const options = values.map((v) => make("option", { value: String(v), textContent: called[v] ?? words(v), selected: v === value }));
   const select = make("select", { "aria-label": words(name) }, ...options);
   select.addEventListener("change", () => change(values[select.selectedIndex]));
   const row = make("label", { className: "gan-row" }, make("span", { textContent: words(name) }), select);

@@ -107,8 +107,8 @@ class ExperimentPanel(ipywidgets.VBox):
     Example:
         >>> panel = ExperimentPanel(loss="hinge", steps=100)
         >>> panel.line
-        "gan, mixture = widgets.plane_gan(loss='hinge'); gan.fit(mixture.sample(50_000), batch_size=64, \
-steps_per_epoch=50, epochs=2)"
+        "from gan_utils import widgets; gan, mixture = widgets.plane_gan(loss='hinge'); \
+gan.fit(mixture.sample(50_000), batch_size=64, steps_per_epoch=50, epochs=2)"
     """
 
     _run: "_Run | None" = None
@@ -153,12 +153,13 @@ steps_per_epoch=50, epochs=2)"
         left = ipywidgets.VBox(list(self.controls.values()))
         right = ipywidgets.VBox([self.picture, self.status], layout=narrow)
         buttons = ipywidgets.HBox(list(self.buttons.values()), layout=wrap)
-        super().__init__([buttons, ipywidgets.HBox([left, right], layout=wrap), self.code])
+        note = ipywidgets.HTML("<p>The buttons work in a running notebook; a page without one shows the last run.</p>")
+        super().__init__([note, buttons, ipywidgets.HBox([left, right], layout=wrap), self.code])
         self.add_class("gan-experiment")
         for control in self.controls.values():
             control.observe(self._write_line, "value")
         self._write_line()
-        self._tell("Ready. The buttons need a running notebook.", "ready")
+        self._tell("ready", "ready")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -170,7 +171,7 @@ steps_per_epoch=50, epochs=2)"
         """The controls' state as a line of Python that makes and trains the same GAN."""
         told = ", ".join(f"{k}={v!r}" for k, v in self.settings.items() if v != self._defaults[k])
         fit = f"mixture.sample({POINTS:_}), batch_size={BATCH}, steps_per_epoch={LOOK}, epochs={self._looks}"
-        return f"gan, mixture = widgets.plane_gan({told}); gan.fit({fit})"
+        return f"from gan_utils import widgets; gan, mixture = widgets.plane_gan({told}); gan.fit({fit})"
 
     @property
     def _looks(self) -> int:
@@ -225,7 +226,7 @@ steps_per_epoch=50, epochs=2)"
             self.buttons[name].disabled = state not in states
 
     def _write_line(self, _: Any = None) -> None:
-        words = "The same as a line of Python:"
+        words = "The settings above as a line of Python, what Start would run:"
         self.code.value = f'<p>{words}</p><pre style="white-space:pre-wrap">{html.escape(self.line)}</pre>'
 
 

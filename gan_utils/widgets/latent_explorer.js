@@ -21,13 +21,13 @@ function render({ model, el }) {
   const directions = model.get("directions");
   const size = model.get("latent_dim");
   const moved = directions.map(() => 0);
-  let [truncation, second, t, way, page, hung] = [1, 1, 0, "great circle", 0, 0];
+  let [truncation, second, t, way, page, hung] = [1, 1, 0, "slerp", 0, 0];
   let real = null; // real images, values in [-1, 1]
 
   const seeded = (seed) => [...normals(random(seed, 0), size)];
   const run = (latent) => generate(layers, weights, latent).data;
   const current = (at = t) =>
-    between(seeded(model.get("seed")), seeded(second), at, way === "line" ? "line" : "circle").map(
+    between(seeded(model.get("seed")), seeded(second), at, way).map(
       (x, i) => truncation * x + moved.reduce((sum, a, d) => sum + a * directions[d][i], 0),
     );
 
@@ -49,7 +49,7 @@ function render({ model, el }) {
     });
   });
   let hanging = 0;
-  const sizes = slider("length of the latent", LENGTHS, 10, (i) => {
+  const sizes = slider("truncation: latent ×", LENGTHS, 10, (i) => {
     truncation = LENGTHS[i];
     show();
     clearTimeout(hanging);
@@ -59,7 +59,7 @@ function render({ model, el }) {
     t = WAY[i];
     show(false); // the strip shows the whole way
   });
-  const ways = choice("way", ["great circle", "line"], way, (value) => {
+  const ways = choice("way", ["slerp", "lerp"], way, (value) => {
     way = value;
     show();
   });
@@ -67,9 +67,10 @@ function render({ model, el }) {
   const panel = make(
     "div",
     { className: "gan-panel" },
-    make("div", {}, button("New sample", () => choose(Math.floor(Math.random() * 2 ** 32))), button("Straighten", straighten)),
+    make("div", {}, button("New sample", () => choose(Math.floor(Math.random() * 2 ** 32))), button("Reset sliders", straighten)),
     seed.row,
     sizes.row,
+    make("p", { className: "gan-note", textContent: "principal directions (share of the mean squared change of the pixels), added to the latent:" }),
     ...axes.map((axis) => axis.row),
     other.row,
     along.row,
@@ -84,7 +85,7 @@ function render({ model, el }) {
     "div",
     {},
     make("div", { className: "gan-columns" }, make("div", { className: "gan-stage" }, picture.element, note, beside), panel),
-    make("div", {}, more, " A click on a picture makes it the first seed."),
+    make("div", {}, more, " A click on a picture makes it the first seed, all sliders reset but truncation."),
     wall,
     make("p", { className: "gan-note", textContent: rounding() }),
   );
@@ -123,6 +124,12 @@ function render({ model, el }) {
     if (value === model.get("seed")) return show();
     model.set("seed", value); // which shows it, as a change from Python does
     model.save_changes();
+  }
+
+  function picked(value) {
+    moved.fill(0);
+    axes.forEach((axis) => axis.set(12));
+    choose(value);
   }
 
   function straighten() {
@@ -170,7 +177,7 @@ function render({ model, el }) {
     const where = t ? `${Math.round(100 * t)} % of the way from seed ${model.get("seed")} to ${second}` : `seed ${model.get("seed")}`;
     picture.element.setAttribute("aria-label", `the sample of ${where}, mean brightness ${mean.toFixed(2)}`);
     if (!real) return;
-    beside.replaceChildren(make("span", { textContent: `the nearest of ${model.get("real_count")} real images:` }));
+    beside.replaceChildren(make("span", { textContent: `nearest of ${model.get("real_count")} real images (root mean square difference of pixels; 0 is a copy):` }));
     for (const [index, distance] of nearest(values, real, NEAREST)) {
       const part = real.subarray(index * values.length, (index + 1) * values.length);
       const shown = canvas(TILE, Math.round((TILE * rows) / cols), `real image ${index}, distance ${distance.toFixed(2)}`);
@@ -190,7 +197,7 @@ function render({ model, el }) {
       const shown = canvas(TILE, Math.round((TILE * rows) / cols), "");
       shown.element.setAttribute("aria-hidden", "true");
       shown.paint((context) => put(context, run(seeded(own).map((x) => truncation * x)), 0, TILE));
-      wall.append(make("button", { type: "button", onclick: () => choose(own), "aria-label": `sample of seed ${own}` }, shown.element));
+      wall.append(make("button", { type: "button", onclick: () => picked(own), "aria-label": `sample of seed ${own}` }, shown.element));
       if (k % 6 === 5) setTimeout(() => next(k + 1));
       else next(k + 1);
     };

@@ -7,7 +7,7 @@ export const STREAMS = { weights: 0, data: 1, latents: 2, alpha: 3, shown: 4, ju
 
 // --- data: where the modes are, how wide they are, and points (n × 2)
 
-const SIGMA = { ring: 0.05, grid: 0.03, moons: 0.04, line: 0.03, drawn: 0.03 };
+export const SIGMA = { ring: 0.05, grid: 0.03, moons: 0.04, line: 0.03, drawn: 0.03 };
 
 export function modes(data) {
   if (data === "ring") return Array.from({ length: 8 }, (_, k) => [Math.cos((k * Math.PI) / 4), Math.sin((k * Math.PI) / 4)]);

@@ -1,7 +1,7 @@
 // The page of a Playground: settings in, pictures and numbers out. All mathematics is in plane_gan.js.
 import { button, calm, canvas, choice, colours, make, onTheme, predicted, toggle, words } from "./controls.js";
 import { tensor } from "./autodiff.js";
-import { HALF_WIDTH, LOSSES, PlaneGAN, STREAMS, check, points, scores } from "./plane_gan.js";
+import { HALF_WIDTH, LOSSES, PlaneGAN, SIGMA, STREAMS, check, points, scores } from "./plane_gan.js";
 import { random } from "./random.js";
 
 const SIDE = 400; // of the plane, in CSS pixels
@@ -10,6 +10,8 @@ const SHOWN = 200;
 const JUDGED = 1000;
 const FARTHEST = 20000; // steps a link may ask for
 const CORNERS = [[-1, -0.5], [-1, 0.5], [0, 0], [1, -0.5], [1, 0.5]]; // what draw-your-own begins with
+const LABELS = { critic_steps: "discriminator steps for one of the generator" };
+const VIEWS = { heat_map: "Heat map", manifold: "Latent grid", arrows: "Arrows", slow_motion: "Slow motion" };
 const across = (x) => ((x + HALF_WIDTH) / (2 * HALF_WIDTH)) * SIDE;
 const up = (y) => SIDE - across(y);
 const lattice = (count) => {
@@ -48,6 +50,7 @@ function render({ model, el }) {
   const status = make("p", { className: "gan-note", role: "status" });
   const fault = make("p", { className: "gan-fault", role: "alert", hidden: true });
   const table = make("table");
+  const before = make("p", { className: "gan-note" }); // the run before, to compare with
   const play = button("Play", () => {
     if (!playing) return start();
     pause();
@@ -57,6 +60,10 @@ function render({ model, el }) {
     pause();
     advance(1);
     finish();
+  });
+  const hundred = button("+ 100 steps", () => {
+    pause();
+    start(gan.steps + 100);
   });
   const again = button("Reset", () => begin(settings));
   const link = button("Copy a link to this state", keep);
@@ -68,12 +75,15 @@ function render({ model, el }) {
   });
   plane.element.setAttribute("aria-describedby", hint.id);
   const controls = Object.fromEntries(
-    Object.entries(choices).map(([name, values]) => [name, choice(name, values, settings[name], (value) => change(name, value))]),
+    Object.entries(choices).map(([name, values]) => [
+      name,
+      choice(LABELS[name] ?? name, values, settings[name], (value) => change(name, value), { drawn: "your own" }),
+    ]),
   );
   const seed = make("input", { type: "number", min: 0, max: 4294967295, value: settings.seed, "aria-label": "seed" });
   seed.addEventListener("change", () => change("seed", seed.value === "" ? null : Number(seed.value)));
   const shows = Object.keys(views).map((name) =>
-    toggle(words(name[0].toUpperCase() + name.slice(1)), views[name], (on) => {
+    toggle(VIEWS[name], views[name], (on) => {
       views[name] = on;
       paint();
     }),
@@ -88,13 +98,12 @@ function render({ model, el }) {
     ...first.map((name) => controls[name].row),
     make("label", { className: "gan-row" }, make("span", { textContent: "seed" }), seed),
     more,
-    erase,
-    hint,
+    make("p", { className: "gan-note", textContent: "A change starts again at step 0. The same settings and seed are the same run." }),
     link,
     fault,
   );
-  const stage = make("div", { className: "gan-stage" }, plane.element, legend, chart.element, status, table);
-  const body = make("div", {}, make("div", {}, play, once, again, ...shows), make("div", { className: "gan-columns" }, stage, panel));
+  const stage = make("div", { className: "gan-stage" }, plane.element, legend, hint, erase, chart.element, status, before, table);
+  const body = make("div", {}, make("div", {}, play, once, hundred, again, ...shows), make("div", { className: "gan-columns" }, stage, panel));
   const box = make("section", { className: "gan-widget gan-playground", "aria-label": "GAN playground" });
   box.append(predicted(model.get("predict"), body, () => paint()));
   el.append(box);
@@ -111,6 +120,13 @@ function render({ model, el }) {
     begin(wanted);
   }
 
+  const summary = () => {
+    const { loss, critic_steps: steps, generator_rate: generator, discriminator_rate: discriminator } = gan.settings;
+    const { covered, modes, js } = seen.scores;
+    const heaps = modes ? `${covered} of ${modes} heaps, ` : "";
+    return `${words(loss)}, ${steps} to 1, rates ${generator} and ${discriminator}: step ${gan.steps}, ${heaps}Jensen-Shannon ${number(js)}`;
+  };
+
   function begin(wanted) {
     pause();
     try {
@@ -125,6 +141,7 @@ function render({ model, el }) {
       seed.value = settings.seed;
       return finish();
     }
+    if (gan?.steps) before.textContent = `the run before: ${summary()}`;
     [history, stride, broken] = [[], 1, false];
     for (const [name, control] of Object.entries(controls)) control.set(settings[name]);
     seed.value = settings.seed;
@@ -217,12 +234,12 @@ function render({ model, el }) {
   // a picture, and a sentence for those who do not see it
   function finish() {
     look();
-    play.disabled = once.disabled = !gan || broken;
+    play.disabled = once.disabled = hundred.disabled = !gan || broken;
     link.disabled = !gan;
     if (!gan) status.textContent = "no points yet";
     else {
       const { covered, modes, js } = seen.scores;
-      const found = modes ? `, ${covered} of ${modes} modes covered` : "";
+      const found = modes ? `, ${covered} of ${modes} heaps reached` : "";
       status.textContent = `step ${gan.steps}${found}, Jensen-Shannon divergence ${number(js)} (two real samples: ${number(floor)})`;
     }
     plane.element.setAttribute("aria-label", `the plane: real points (${settings.data}), generated points and the discriminator; ${status.textContent}`);
@@ -245,11 +262,13 @@ function render({ model, el }) {
       dots(context, made, colour.fake, true, text);
       if (settings.data === "drawn") strokes(context, text);
     });
-    const sides = settings.loss.startsWith("wasserstein") ? "low score · high score" : "taken for generated · for real";
+    const sides = settings.loss.startsWith("wasserstein") ? "low · high score" : "taken for generated · for real";
+    const notes = { manifold: "Thin lines: where a square grid of latents goes.", arrows: "Arrows: where the generator's loss moves a sample; cut at one length." };
+    const shown = Object.keys(notes).filter((name) => views[name]).map((name) => ` ${notes[name]}`);
     const mark = (shade, sign) => make("span", { style: `color:${shade};-webkit-text-stroke:0.5px ${text}`, textContent: sign, "aria-hidden": "true" });
     legend.replaceChildren(
       mark(colour.real, "● "), "real  ", mark(colour.fake, "◆ "), "generated  ",
-      mark("#e69f00", "■"), mark("#0072b2", "■ "), sides,
+      mark("#e69f00", "■"), mark("#0072b2", "■ "), `${sides}, no colour: undecided.`, ...shown,
     );
     chart.paint((context, width, height) => losses(context, width, height, text, dark ? "#56b4e9" : colour.discriminator));
     tell();
@@ -384,10 +403,10 @@ function render({ model, el }) {
       ["step", gan ? gan.steps : 0, ""],
       ["discriminator's loss", number(discriminator), `${number(wanted)} at equilibrium`],
       ["generator's loss", number(generator), target === null ? "any constant at equilibrium" : `${number(target)} at equilibrium`],
-      ["modes covered", modes ? `${covered} of ${modes}` : "–", modes ? "a sample within 3 σ" : "no known modes"],
-      ["good samples", modes ? `${Math.round(100 * good)} %` : "–", modes ? "within 3 σ of a mode; 99 % at best" : ""],
-      ["KL(generated‖real)", number(kl), "nats, over 20 × 20 cells"],
-      ["Jensen-Shannon", number(js), `nats; ${number(floor)} for two real samples, log 2 at most`],
+      ["heaps reached", modes ? `${covered} of ${modes}` : "–", modes ? `of ${JUDGED} samples at least one within 3 σ (σ = ${SIGMA[settings.data]})` : "these data have no heaps"],
+      ["high-quality share", modes ? `${Math.round(100 * good)} %` : "–", modes ? "samples within 3 σ of a heap; 99 % of real ones" : ""],
+      ["Jensen-Shannon", number(js), `how far apart, 0 to 0.693; two real samples: ${number(floor)}`],
+      ["KL(generated‖real)", number(kl), "over 20 × 20 cells of the plane, not over heaps"],
     ];
     table.replaceChildren(
       ...rows.map(([name, value, note]) =>

@@ -98,7 +98,19 @@ def test_the_playground_plays_30_steps_a_second_and_pauses(visit):
     assert steps(page) == 0 and plane.evaluate(PIXELS) == before
 
 
-@pytest.mark.parametrize("switch", ["Heat map", "Manifold", "Arrows"])
+def test_a_hundred_steps_and_the_run_before(visit):
+    page = visit(widgets.Playground(units=4)).page
+    for steps_taken in (100, 200):
+        press(page, "+ 100 steps")
+        page.get_by_text(f"step {steps_taken},").wait_for()
+        assert steps(page) == steps_taken
+    first = table(page)["Jensen-Shannon"]
+    page.get_by_role("combobox", name="loss").select_option("hinge")
+    told = page.get_by_text("the run before").inner_text()
+    assert "non saturating, 1 to 1" in told and "step 200" in told and told.endswith(first) and steps(page) == 0
+
+
+@pytest.mark.parametrize("switch", ["Heat map", "Latent grid", "Arrows"])
 def test_each_layer_of_the_picture_can_be_switched(visit, switch):
     page = visit(widgets.Playground()).page
     press(page, "Step")
@@ -118,7 +130,8 @@ def test_every_setting_begins_a_new_run(visit):
     page.get_by_text("More settings").click()
     for name, choices in playground.CHOICES.items():
         for value in choices:
-            page.get_by_label(name.replace("_", " "), exact=True).select_option(str(value))
+            label = "discriminator steps" if name == "critic_steps" else f"^{name.replace('_', ' ')}$"
+            page.get_by_role("combobox", name=re.compile(label)).select_option(str(value))
             assert steps(page) == 0
         press(page, "Step")
         assert steps(page) == 1
@@ -292,11 +305,11 @@ def test_the_page_samples_as_python_does(visit, browser_code, way, size):
     page.get_by_role("slider", name=re.compile("direction 1")).focus()
     page.keyboard.press("End")
     assert shown_mean(page) == pytest.approx(mean_of(17, lambda z: z + 3 * directions[0]), abs=1e-5)
-    press(page, "Straighten")
-    page.get_by_role("slider", name="length of the latent").focus()
+    press(page, "Reset sliders")
+    page.get_by_role("slider", name=re.compile("truncation")).focus()
     page.keyboard.press("Home")
     assert shown_mean(page) == pytest.approx(mean_of(17, lambda z: 0 * z), abs=1e-5)
-    press(page, "Straighten")
+    press(page, "Reset sliders")
     page.get_by_role("slider", name="from first to second seed").focus()
     page.keyboard.press("End")
     assert shown_mean(page) == pytest.approx(mean_of(1), abs=1e-5)
@@ -362,4 +375,4 @@ def test_a_table_moves_as_well(visit):
 
 def test_the_panel_says_in_a_static_page_how_it_runs(visit):
     page = visit(widgets.ExperimentPanel(loss="hinge")).page
-    assert page.get_by_text("running notebook").is_visible() and page.get_by_text("loss='hinge'").is_visible()
+    assert page.get_by_text("work in a running notebook").is_visible() and page.get_by_text("loss='hinge'").is_visible()
