@@ -101,8 +101,10 @@ function render({ model, el }) {
     make("p", { className: "gan-note", textContent: "A change starts again at step 0. The same settings and seed are the same run." }),
     link,
     fault,
+    table,
+    before,
   );
-  const stage = make("div", { className: "gan-stage" }, plane.element, legend, hint, erase, chart.element, status, before, table);
+  const stage = make("div", { className: "gan-stage" }, plane.element, legend, hint, erase, chart.element, status);
   const body = make("div", {}, make("div", {}, play, once, hundred, again, ...shows), make("div", { className: "gan-columns" }, stage, panel));
   const box = make("section", { className: "gan-widget gan-playground", "aria-label": "GAN playground" });
   box.append(predicted(model.get("predict"), body, () => paint()));
