@@ -113,3 +113,10 @@ def test_no_file_names_a_machine_or_a_registry():
         if re.search(r"/home/\w|/root/|/work/|/tmp/|registry\.npmjs|files\.pythonhosted|pypi\.org|\"resolved\":", line)
     ]
     assert not lines
+
+
+def test_colour_maps_are_safe_for_colour_blind_readers():
+    safe = {"gray", "viridis", "cividis", "Oranges", "Blues", "PuOr"}
+    sources = [*NOTEBOOKS, *(ROOT / "gan_utils").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    text = "\n".join(path.read_text() for path in sources)
+    assert set(re.findall(r'cmap=\\?"([A-Za-z_]+)', text)) <= safe

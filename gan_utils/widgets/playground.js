@@ -1,35 +1,15 @@
 // The page of a Playground: settings in, pictures and numbers out. All mathematics is in plane_gan.js.
 import { button, calm, canvas, choice, colours, make, onTheme, predicted, toggle, words } from "./controls.js";
-import { tensor } from "./autodiff.js";
+import { CELLS, SIDE, arrows, dots, heatMap, latentGrid, lattice, lossChart, marks } from "./plane_drawing.js";
 import { HALF_WIDTH, LOSSES, PlaneGAN, SIGMA, STREAMS, check, points, scores } from "./plane_gan.js";
 import { random } from "./random.js";
 
-const SIDE = 400; // of the plane, in CSS pixels
-const CELLS = 40; // of the heat map
 const SHOWN = 200;
 const JUDGED = 1000;
 const FARTHEST = 20000; // steps a link may ask for
 const CORNERS = [[-1, -0.5], [-1, 0.5], [0, 0], [1, -0.5], [1, 0.5]]; // what draw-your-own begins with
 const LABELS = { critic_steps: "discriminator steps for one of the generator" };
 const VIEWS = { heat_map: "Heat map", manifold: "Latent grid", arrows: "Arrows", slow_motion: "Slow motion" };
-const across = (x) => ((x + HALF_WIDTH) / (2 * HALF_WIDTH)) * SIDE;
-const up = (y) => SIDE - across(y);
-const lattice = (count) => {
-  const at = (k) => -HALF_WIDTH + ((k + 0.5) * 2 * HALF_WIDTH) / count;
-  return tensor(count * count, 2, Array.from({ length: count * count }, (_, i) => [at(i % count), at(count - 1 - Math.floor(i / count))]).flat());
-};
-
-// how certain the discriminator is, from -1 (generated) to 1 (real)
-function certainty(logits, loss) {
-  if (loss.startsWith("wasserstein")) {
-    const [low, high] = [Math.min(...logits), Math.max(...logits)];
-    return logits.map((d) => (high > low ? (2 * d - low - high) / (high - low) : 0));
-  }
-  if (loss === "hinge") return logits.map((d) => Math.max(-1, Math.min(1, d)));
-  if (loss === "least_squares") return logits.map((d) => Math.max(-1, Math.min(1, 2 * d - 1)));
-  return logits.map((d) => 2 / (1 + Math.exp(-d)) - 1);
-}
-
 const number = (x) => (x === null || x === undefined || Number.isNaN(x) ? "–" : x.toFixed(3));
 
 function render({ model, el }) {
@@ -255,14 +235,15 @@ function render({ model, el }) {
     plane.paint((context) => {
       context.fillStyle = dark ? "#14181e" : "#ffffff";
       context.fillRect(0, 0, SIDE, SIDE);
-      if (!gan) return strokes(context, text);
-      if (views.heat_map) heat(context);
-      if (views.manifold) manifold(context, text);
-      if (views.arrows) arrows(context, text);
-      const made = gan.make(seen.latents);
-      dots(context, seen.real, colour.real, false, text);
-      dots(context, made, colour.fake, true, text);
-      if (settings.data === "drawn") strokes(context, text);
+      if (gan) {
+        if (views.heat_map) heatMap(context, gan, seen.heat);
+        if (views.manifold) latentGrid(context, gan, text);
+        if (views.arrows) arrows(context, gan, seen.arrows, text);
+        dots(context, seen.real, colour.real, false, text);
+        dots(context, gan.make(seen.latents), colour.fake, true, text);
+      }
+      const focused = document.activeElement === plane.element;
+      if (settings.data === "drawn") marks(context, settings.points, focused ? cursor : null, colour.real, text);
     });
     const sides = settings.loss.startsWith("wasserstein") ? "low · high score" : "taken for generated · for real";
     const notes = { manifold: "Thin lines: where a square grid of latents goes.", arrows: "Arrows: where the generator's loss moves a sample; cut at one length." };
@@ -272,129 +253,11 @@ function render({ model, el }) {
       mark(colour.real, "● "), "real  ", mark(colour.fake, "◆ "), "generated  ",
       mark("#e69f00", "■"), mark("#0072b2", "■ "), `${sides}, no colour: undecided.`, ...shown,
     );
-    chart.paint((context, width, height) => losses(context, width, height, text, dark ? "#56b4e9" : colour.discriminator));
+    const shades = [dark ? "#56b4e9" : colour.discriminator, colour.generator];
+    chart.paint((context, width, height) => {
+      lossChart(context, [width, height], history, gan ? gan.steps : 0, LOSSES[settings.loss].equilibrium, shades, text);
+    });
     tell();
-  }
-
-  function heat(context) {
-    const logits = gan.judge(seen.heat).data;
-    const image = new ImageData(CELLS, CELLS);
-    certainty(logits, settings.loss).forEach((t, i) => {
-      image.data.set([...(t > 0 ? [0, 114, 178] : [230, 159, 0]), Math.round(170 * Math.abs(t))], 4 * i);
-    });
-    const small = make("canvas", { width: CELLS, height: CELLS });
-    small.getContext("2d").putImageData(image, 0, 0);
-    context.drawImage(small, 0, 0, SIDE, SIDE);
-  }
-
-  // where lines of equal latent coordinates go
-  function manifold(context, text) {
-    const [lines, along] = [9, 33];
-    const latents = [];
-    for (const swap of [false, true]) {
-      for (let i = 0; i < lines; i++) {
-        for (let k = 0; k < along; k++) {
-          const pair = [-2 + (4 * i) / (lines - 1), -2 + (4 * k) / (along - 1)];
-          latents.push(...(swap ? pair.reverse() : pair));
-        }
-      }
-    }
-    const made = gan.make(tensor(latents.length / 2, 2, latents)).data;
-    Object.assign(context, { strokeStyle: text, lineWidth: 1, globalAlpha: 0.45 });
-    for (let line = 0; line < 2 * lines; line++) {
-      context.beginPath();
-      for (let k = 0; k < along; k++) {
-        const at = 2 * (line * along + k);
-        context.lineTo(across(made[at]), up(made[at + 1]));
-      }
-      context.stroke();
-    }
-    context.globalAlpha = 1;
-  }
-
-  // where the generator's loss would move a sample at each place; long ones are cut
-  function arrows(context, text) {
-    const pulls = gan.pulls(seen.arrows);
-    Object.assign(context, { strokeStyle: text, lineWidth: 1.2 });
-    for (let i = 0; i < seen.arrows.rows; i++) {
-      const [x, y] = [across(seen.arrows.data[2 * i]), up(seen.arrows.data[2 * i + 1])];
-      const length = Math.hypot(pulls[2 * i], pulls[2 * i + 1]);
-      const size = Math.min(24, 24 * length);
-      if (size < 1) continue;
-      const angle = Math.atan2(-pulls[2 * i + 1], pulls[2 * i]);
-      const tip = [x + size * Math.cos(angle), y + size * Math.sin(angle)];
-      context.beginPath();
-      context.moveTo(x, y);
-      context.lineTo(...tip);
-      for (const side of [2.6, -2.6]) {
-        context.moveTo(...tip);
-        context.lineTo(tip[0] + 5 * Math.cos(angle + side), tip[1] + 5 * Math.sin(angle + side));
-      }
-      context.stroke();
-    }
-  }
-
-  function dots(context, samples, shade, diamond, text) {
-    Object.assign(context, { fillStyle: shade, strokeStyle: text, lineWidth: 0.5 });
-    for (let i = 0; i < samples.rows; i++) {
-      const [x, y] = [across(samples.data[2 * i]), up(samples.data[2 * i + 1])];
-      context.beginPath();
-      if (diamond) [[0, -4], [4, 0], [0, 4], [-4, 0]].forEach(([dx, dy]) => context.lineTo(x + dx, y + dy));
-      else context.arc(x, y, 2.6, 0, 2 * Math.PI);
-      context.closePath();
-      context.fill();
-      context.stroke();
-    }
-  }
-
-  function strokes(context, text) {
-    Object.assign(context, { fillStyle: colour.real, strokeStyle: text, lineWidth: 1.5 });
-    for (const [x, y] of settings.points) context.fillRect(across(x) - 2, up(y) - 2, 4, 4);
-    if (document.activeElement !== plane.element) return;
-    const [x, y] = [across(cursor[0]), up(cursor[1])];
-    context.beginPath();
-    [[x - 8, y, x + 8, y], [x, y - 8, x, y + 8]].forEach(([a, b, c, d]) => (context.moveTo(a, b), context.lineTo(c, d)));
-    context.stroke();
-  }
-
-  function losses(context, width, height, text, blue) {
-    const targets = LOSSES[settings.loss].equilibrium;
-    const lines = targets.filter((t) => t !== null);
-    const values = [...history.flatMap(([, ...pair]) => pair), ...lines].filter(Number.isFinite);
-    if (!values.length) values.push(0);
-    values.sort((a, b) => a - b);
-    // a few spikes must not flatten the rest
-    const cut = (share) => values[Math.min(values.length - 1, Math.floor(share * values.length))];
-    const [low, high] = [Math.min(cut(0.01), ...lines) - 0.1, Math.max(cut(0.99), ...lines) + 0.1];
-    const [left, right, top, bottom] = [40, width - 8, 18, height - 20];
-    const x = (step) => left + ((right - left) * step) / Math.max(1, gan ? gan.steps : 0);
-    const y = (v) => Math.max(top, Math.min(bottom, bottom - ((bottom - top) * (v - low)) / (high - low)));
-    Object.assign(context, { fillStyle: text, font: "12px sans-serif", lineWidth: 1.5, textBaseline: "middle" });
-    for (const v of [low + 0.1, high - 0.1]) context.fillText(v.toFixed(2), 2, y(v));
-    context.fillText("0", left, height - 8);
-    context.textAlign = "right";
-    context.fillText(`step ${gan ? gan.steps : 0}`, right, height - 8);
-    context.textAlign = "left";
-    ["discriminator", "generator"].forEach((player, which) => {
-      context.strokeStyle = which ? colour.generator : blue;
-      context.fillText(player, left + 26 + 125 * which, 8);
-      context.setLineDash(which ? [5, 3] : []);
-      context.beginPath();
-      context.moveTo(left + 125 * which, 8);
-      context.lineTo(left + 20 + 125 * which, 8);
-      context.stroke();
-      context.beginPath();
-      history.forEach(([step, ...pair]) => context.lineTo(x(step), y(pair[which])));
-      context.stroke();
-      if (targets[which] === null) return;
-      context.setLineDash([1, 4]);
-      context.beginPath();
-      context.moveTo(left, y(targets[which]));
-      context.lineTo(right, y(targets[which]));
-      context.stroke();
-    });
-    context.fillText("··· at equilibrium", left + 240, 8);
-    context.setLineDash([]);
   }
 
   function tell() {

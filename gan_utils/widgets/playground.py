@@ -82,7 +82,7 @@ class Playground(browser.PageWidget):
         After GAN Lab: Kahng, Thorat, Chau, Viegas and Wattenberg 2018, arXiv 1809.01587.
     """
 
-    _esm = browser.module("random", "autodiff", "plane_gan", "controls", "playground")
+    _esm = browser.module("random", "autodiff", "plane_gan", "controls", "plane_drawing", "playground")
     settings = traitlets.Dict().tag(sync=True)
     choices = traitlets.Dict(CHOICES).tag(sync=True)
     colours = traitlets.Dict(plotting.COLOURS).tag(sync=True)
