@@ -16,7 +16,7 @@ FLAGS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "
 
 
 @pytest.fixture(scope="session")
-def site() -> Path:
+def site(browser) -> Path:  # without a browser nothing is built
     named = os.environ.get("GAN_BOOK_SITE")
     if named:
         return (ROOT / named).resolve()

@@ -37,7 +37,7 @@ panel""",
 
 
 @pytest.fixture
-def lab(tmp_path):
+def lab(browser, tmp_path):
     """A JupyterLab server on a folder with one notebook; the notebook's address."""
     pytest.importorskip("jupyterlab", reason="no JupyterLab: pip install -e '.[test]'")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
