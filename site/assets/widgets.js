@@ -7,11 +7,18 @@
       "@jupyter-widgets/html-manager/dist": `${root}html-manager/dist`,
     },
   });
-  // html-manager still speaks MathJax 2.
-  window.MathJax = window.MathJax || {};
-  window.MathJax.Hub = window.MathJax.Hub || {
+  // html-manager still speaks MathJax 2, and MathJax 3 puts a new object in the place of its settings when it starts:
+  // whatever stands there gets the old words
+  const hub = {
     Queue: ([, , element]) => window.MathJax.typesetPromise?.(element ? [element] : undefined),
     Config: () => {},
     Configured: () => {},
   };
+  let current;
+  const keep = (value) => {
+    current = value;
+    if (value && !value.Hub) Object.defineProperty(value, "Hub", { value: hub, configurable: true });
+  };
+  keep(window.MathJax || {});
+  Object.defineProperty(window, "MathJax", { get: () => current, set: keep, configurable: true });
 })();
