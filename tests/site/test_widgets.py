@@ -89,7 +89,7 @@ def test_the_playground_plays_30_steps_a_second_and_pauses(visit):
     page.wait_for_function("document.querySelector('.gan-playground').dataset.steps > 5")
     begun, clock = steps(page), page.evaluate("performance.now()")
     page.wait_for_timeout(2000)
-    rate = 1000 * (steps(page) - begun) / (page.evaluate("performance.now()") - clock)  # some 300 on two free cores
+    rate = 1000 * (steps(page) - begun) / (page.evaluate("performance.now()") - clock)  # some 150 on two free cores
     press(page, "Pause")
     held = steps(page)
     page.wait_for_timeout(300)
