@@ -226,9 +226,9 @@ def in_a_row(*figures: Figure) -> Any:
             figure.savefig(text, format="svg", metadata={"Date": None})
         plt.close(figure)
         drawing = text.getvalue()[text.getvalue().index("<svg") :]
-        drawing = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", drawing, count=1)
-        drawing = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", drawing, count=1)
-        drawing = f'<svg role="img" aria-label="{words}" width="100%" style="background:#fff"' + drawing[len("<svg") :]
+        tag, content = drawing.removeprefix("<svg").split(">", 1)
+        tag = re.sub(r' (?:width|height)="[^"]*"', "", tag)
+        drawing = f'<svg role="img" aria-label="{words}" width="100%" style="background:#fff"{tag}>{content}'
         parts.append(f'<div style="flex:1 1 20rem;max-width:{figure.get_figwidth()}in">{drawing}</div>')
     return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:0.8em;align-items:flex-start">{"".join(parts)}</div>')
 

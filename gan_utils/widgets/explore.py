@@ -37,16 +37,20 @@ class Explore(browser.PageWidget):
         self,
         compute: Callable[..., tuple[str, bytes, str]],
         values: Mapping[str, Sequence[Any]],
-        still: bytes | None,
         **state: Any,
     ) -> None:
-        self._compute, self._values, self._still = compute, values, still
+        self._compute, self._values = compute, values
         super().__init__(**state)
         self.on_msg(self._answer)
 
     def still(self) -> bytes | None:
         """Return the first frame, PNG; None for a table."""
-        return self._still
+        if self.kind == "table":
+            return None
+        frame, file = Image.open(io.BytesIO(self.frames[: self.offsets[1]])).convert("RGB"), io.BytesIO()
+        few = frame.getcolors(256)  # a palette loses nothing then, and is a third of the bytes
+        (frame.quantize(256) if few else frame).save(file, format="png", optimize=True)
+        return file.getvalue()
 
     def _answer(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
         """Compute a frame that is not on the grid, for a reader with a kernel."""
@@ -101,11 +105,9 @@ def explore(
     grid = [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
     if len(grid) > MAX_FRAMES:
         raise ValueError(f"{len(grid)} frames; expected at most {MAX_FRAMES}. Pass fewer values of {list(values)}.")
-    stills: list[bytes] = []
 
     def compute(**chosen: Any) -> tuple[str, bytes, str]:
-        kind, frame, words, still = _frame(function(**chosen), dpi)
-        stills[:] = stills or [still] if still else stills
+        kind, frame, words = _frame(function(**chosen), dpi)
         described = alt or words
         if not described:
             raise ValueError("the frame has no words; give its figure a title or labels, or explore(..., alt=...).")
@@ -121,7 +123,6 @@ def explore(
     return Explore(
         compute,
         {name: list(choices) for name, choices in values.items()},
-        stills[0] if stills else None,
         kind=kinds[0],
         frames=b"".join(frames),
         offsets=list(itertools.accumulate(map(len, frames), initial=0)),
@@ -150,12 +151,12 @@ def _text(value: Any) -> str:
     return short if float(short) == value else repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def _frame(shown: _Shown, dpi: int) -> tuple[str, bytes, str, bytes | None]:
-    """Return a frame's kind, its bytes, its words, and the same as PNG."""
+def _frame(shown: _Shown, dpi: int) -> tuple[str, bytes, str]:
+    """Return a frame's kind, its bytes and its words."""
     if isinstance(shown, Mapping):
         table = {str(name): [_cell(value) for value in column] for name, column in shown.items()}
         text = json.dumps({"columns": list(table), "rows": list(zip(*table.values(), strict=True))})
-        return "table", text.encode(), f"table of {', '.join(table)}", None
+        return "table", text.encode(), f"table of {', '.join(table)}"
     if isinstance(shown, np.ndarray):
         if shown.dtype != np.uint8 or shown.ndim not in (2, 3):
             raise ValueError(f"the image is {shown.dtype} {shown.shape}; expected uint8 (H, W) or (H, W, 3).")
@@ -167,10 +168,9 @@ def _frame(shown: _Shown, dpi: int) -> tuple[str, bytes, str, bytes | None]:
         plt.close(figure)
         # a palette is a third of the bytes of full colour and shows no difference in line art or grey images
         picture = Image.open(file).convert("RGB").quantize(128)
-    small, still = io.BytesIO(), io.BytesIO()
+    small = io.BytesIO()
     picture.convert("RGB").save(small, format="webp", lossless=True, quality=60, method=4)
-    picture.save(still, format="png", optimize=True)
-    return "image", small.getvalue(), words, still.getvalue()
+    return "image", small.getvalue(), words
 
 
 def _cell(value: Any) -> str:

@@ -98,6 +98,10 @@ def _chain(generator: keras.Model) -> list[tuple[Any, Any]]:
                 f"{layer.name!r} is a network in itself, or does not take the output of the layer before it; expected "
                 "a plain chain of layers."
             )
+        axis = layer.axis if isinstance(layer, layers.BatchNormalization) else -1
+        first = getattr(layer, "data_format", "channels_last") == "channels_first"
+        if first or axis not in (-1, len(layer.output.shape) - 1):
+            raise ValueError(f"{layer.name!r} has its channels elsewhere; expected them on the last axis.")
         tensor = layer.output
         last = pairs[-1][0] if pairs else None
         folds = getattr(getattr(last, "activation", None), "__name__", "") == "linear" and hasattr(last, "kernel")
@@ -111,9 +115,6 @@ def _chain(generator: keras.Model) -> list[tuple[Any, Any]]:
 def _entries(layer: Any, norm: Any) -> list[tuple[str, list[Any], dict[str, Any]]]:
     """Return what the browser is told of a layer: kind, weights, options; for none an empty list."""
     shape = [n or 1 for n in layer.output.shape[1:]]
-    axis = getattr(layer, "axis", -1) if isinstance(layer, layers.BatchNormalization) else -1
-    if getattr(layer, "data_format", "channels_last") != "channels_last" or axis not in (-1, len(shape)):
-        raise ValueError(f"{layer.name!r} has its channels elsewhere; expected them on the last axis.")
     if isinstance(layer, layers.Dense) and len(shape) == 1:
         kind, options = "dense", {"size": layer.units}
     elif isinstance(layer, layers.Conv2D | layers.Conv2DTranspose):
@@ -140,7 +141,6 @@ def _entries(layer: Any, norm: Any) -> list[tuple[str, list[Any], dict[str, Any]
         )
     kernel, *bias = (np.asarray(w, np.float64) for w in layer.get_weights())
     if norm is not None:
-        _entries(norm, None)  # its errors
         scale, shift = _batch_norm(norm)
         kernel = kernel * (scale[:, None] if kind == "transposed" else scale)
         bias = [(bias[0] if bias else 0.0) * scale + shift]

@@ -10,6 +10,7 @@ const FARTHEST = 20000; // steps a link may ask for
 const CORNERS = [[-1, -0.5], [-1, 0.5], [0, 0], [1, -0.5], [1, 0.5]]; // what draw-your-own begins with
 const LABELS = { critic_steps: "discriminator steps for one of the generator" };
 const VIEWS = { heat_map: "Heat map", manifold: "Latent grid", arrows: "Arrows", slow_motion: "Slow motion" };
+const inside = (v) => Math.max(-HALF_WIDTH, Math.min(HALF_WIDTH, v));
 const number = (x) => (x === null || x === undefined || Number.isNaN(x) ? "–" : x.toFixed(3));
 
 function render({ model, el }) {
@@ -96,6 +97,11 @@ function render({ model, el }) {
     fault.textContent = error ? `${error.message ?? error}.` : "";
   }
 
+  function reflect() {
+    for (const [name, control] of Object.entries(controls)) control.set(settings[name]);
+    seed.value = settings.seed;
+  }
+
   function change(name, value) {
     const wanted = { ...settings, [name]: value };
     if (name === "data" && value === "drawn" && !wanted.points.length) wanted.points = CORNERS;
@@ -119,14 +125,12 @@ function render({ model, el }) {
       say(null);
     } catch (error) {
       say(error);
-      for (const [name, control] of Object.entries(controls)) control.set(settings[name]);
-      seed.value = settings.seed;
+      reflect();
       return finish();
     }
     if (gan?.steps) before.textContent = `the run before: ${summary()}`;
     [history, stride, broken] = [[], 1, false];
-    for (const [name, control] of Object.entries(controls)) control.set(settings[name]);
-    seed.value = settings.seed;
+    reflect();
     const drawn = settings.data === "drawn";
     erase.hidden = hint.hidden = !drawn;
     plane.element.tabIndex = drawn ? 0 : -1;
@@ -283,7 +287,7 @@ function render({ model, el }) {
   // --- drawing one's own data
   let drawing = false;
   function put(x, y) {
-    const point = [x, y].map((v) => Math.round(100 * Math.max(-HALF_WIDTH, Math.min(HALF_WIDTH, v))) / 100);
+    const point = [x, y].map((v) => Math.round(100 * inside(v)) / 100);
     const near = settings.points.some(([a, b]) => Math.hypot(a - point[0], b - point[1]) < 0.04);
     if (near || settings.points.length >= 300) return false;
     settings = { ...settings, points: [...settings.points, point] };
@@ -314,7 +318,7 @@ function render({ model, el }) {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!step && event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
-    if (step) cursor = cursor.map((v, i) => Math.max(-HALF_WIDTH, Math.min(HALF_WIDTH, v + 0.1 * step[i])));
+    if (step) cursor = cursor.map((v, i) => inside(v + 0.1 * step[i]));
     else if (put(...cursor)) begin(settings);
     status.textContent = `cross at ${cursor.map((v) => v.toFixed(1)).join(", ")}; ${settings.points.length} of at most 300 points`;
     paint();

@@ -44,11 +44,17 @@ def browser():
 
 
 @pytest.fixture
-def page_folder(tmp_path):
-    """A folder with the scripts that a page of the book loads."""
+def build():
+    """The module site/build.py, which is in no package."""
     spec = importlib.util.spec_from_file_location("book_build", ROOT / "site/build.py")
-    build = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(build)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def page_folder(build, tmp_path):
+    """A folder with the scripts that a page of the book loads."""
     build.BUILD.mkdir(exist_ok=True)
     build.page_assets()
     shutil.copytree(build.BUILD / "assets", tmp_path / "_static", ignore=shutil.ignore_patterns("mathjax"))

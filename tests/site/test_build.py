@@ -1,20 +1,10 @@
 """site/build.py: what it hands to Jupyter Book, and when it has nothing to do."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 import yaml
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def build():
-    spec = importlib.util.spec_from_file_location("book_build", ROOT / "site/build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from browsing import ROOT
 
 
 @pytest.mark.parametrize("url", ["", "https://example.org/authors/gan-book"])
