@@ -166,6 +166,14 @@ def test_bad_settings_are_refused_in_python_and_in_a_link_alike(browser_code, se
 # --- what the chapters say of their playgrounds, for the first three seeds
 
 JUDGED = """d.seeds.map((seed) => {
+  // the mean arrow, cut at 1, where points are taken for generated
+  const at = Array.from({ length: 196 }, (_, i) => [i % 14, Math.floor(i / 14)].map((k) => (k - 6.5) * 0.23));
+  const arrow = (gan) => {
+    const places = m.tensor(196, 2, at.flat());
+    const [logits, pulls] = [gan.judge(places).data, gan.pulls(places)];
+    const orange = at.map((_, i) => i).filter((i) => logits[i] < -1);
+    return orange.reduce((sum, i) => sum + Math.min(1, Math.hypot(pulls[2 * i], pulls[2 * i + 1])), 0) / orange.length;
+  };
   const settings = { ...d.settings, seed };
   const gan = new m.PlaneGAN(settings);
   const real = m.points(settings, 5000, m.random(0, 5));
@@ -176,7 +184,7 @@ JUDGED = """d.seeds.map((seed) => {
     const fake = gan.make(latents);
     const pulls = gan.pulls(fake);
     const pull = pulls.reduce((sum, x, i) => (i % 2 ? sum : sum + Math.hypot(x, pulls[i + 1])), 0) / 2000;
-    return { ...m.scores(real, fake, settings.data), losses, pull };
+    return { ...m.scores(real, fake, settings.data), losses, pull, arrow: arrow(gan) };
   });
 })"""
 
@@ -200,6 +208,7 @@ def test_introduction_all_heaps_and_half_between(judged):
 def test_chapter_3_ten_steps_to_one(judged):
     minimax, other = (judged([300], loss=loss, critic_steps=10)[0] for loss in ("minimax", "non_saturating"))
     assert np.all(np.array(other["js"]) < minimax["js"]) and np.all(np.array(other["pull"]) > minimax["pull"])
+    assert np.all(np.array(other["arrow"]) > 2 * np.array(minimax["arrow"]))
 
 
 def test_chapter_5_collapse_at_equilibrium_losses(judged):
