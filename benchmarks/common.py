@@ -1,6 +1,10 @@
-"""What every benchmark shares: alternating rounds, ratios with an interval, and the record that says where and when."""
+"""What every benchmark shares: alternating rounds, ratios with an interval, and the record that says where and when.
+
+Run as a script it is a contender itself, `machine`: what the hardware gives, measured among the others.
+"""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -9,9 +13,11 @@ import resource
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +38,7 @@ def environment(*packages: str) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": {
             "cpu": cpu,
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": runtime.num_cores(),
             "avx512_vnni": "avx512_vnni" in flags,
             "gpu": runtime.has_accelerator(),
         },
@@ -51,20 +57,40 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-class Process:
-    """A contender in a process of its own: started as ``script --serve words``, then answers lines with JSON."""
+class NotRun(Exception):
+    """A contender cannot run here; the message says why, and the record keeps it."""
 
-    def __init__(self, script: str, *words: str) -> None:
-        # without the variable, who imports TensorFlow before gan_utils gets the machine's own default
+
+class Process:
+    """A contender in a process of its own, started as ``script --serve words``, that answers lines with JSON.
+
+    The other side is `serve`. Without the variable ``TF_ENABLE_ONEDNN_OPTS`` whoever imports TensorFlow before
+    gan_utils gets the machine's own default, as a reader would.
+
+    Args:
+        script: the benchmark's file.
+        *words: what its ``--serve`` takes.
+        variables: of the environment, for this contender.
+
+    Raises:
+        NotRun: if it says that it cannot, in one line.
+        RuntimeError: if it ends before it is ready.
+    """
+
+    def __init__(self, script: str, *words: str, variables: Mapping[str, str] = {}) -> None:
         environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
-        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", **variables}
         command = [sys.executable, script, "--serve", *words]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(command, env=environment, text=True, **pipes)
-        if self.process.stdout.readline().strip() != "ready":
+        answer = self.process.stdout.readline().strip()
+        if answer.startswith("not run: "):
+            self.close()
+            raise NotRun(answer.removeprefix("not run: "))
+        if answer != "ready":
             raise RuntimeError(f"{' '.join(words)} did not start; run {' '.join(command)} to see why.")
 
-    def ask(self, word: str) -> Any:
+    def ask(self, word: str = "run") -> Any:
         """Send a line and return the answer."""
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
@@ -76,6 +102,102 @@ class Process:
         self.process.wait()
 
 
+def serve(make: Callable[[], Callable[[], Any]]) -> None:
+    """Be a contender: make what is measured, warm it up, then run it for each line that comes.
+
+    Each answer is ``[seconds, peak memory in MiB, value]``.
+
+    Args:
+        make: returns what is run; may raise `NotRun`.
+    """
+    try:
+        run = make()
+        run()
+    except (NotRun, ImportError) as reason:
+        print(f"not run: {reason}".splitlines()[0], flush=True)
+        return
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        value = run()
+        print(json.dumps([time.perf_counter() - start, peak_memory(), value]), flush=True)
+
+
+def race(contenders: Mapping[str, Callable[[], Process]], rounds: int) -> dict[str, Any]:
+    """Let contenders take turns, a round after another, with the machine's own peaks among them.
+
+    Args:
+        contenders: by name, what starts each.
+        rounds: how often each runs.
+
+    Returns:
+        ``seconds``, by contender, of all rounds; ``peak_memory_mib``; the last ``values``; ``not_run``, by contender,
+        the reason; ``machine``, medians of what its matrix products and copies reached in the same rounds.
+    """
+    processes, not_run = {"machine": Process(__file__)}, {}
+    for name, start in contenders.items():
+        try:
+            processes[name] = start()
+        except NotRun as reason:
+            not_run[name] = str(reason)
+    last: dict[str, Any] = {}
+    peaks: list[dict[str, float]] = []
+
+    def turn(name: str) -> float:
+        took, memory, value = processes[name].ask()
+        last[name] = memory, value
+        if name == "machine":
+            peaks.append(value)
+        return took
+
+    seconds = alternate({name: functools.partial(turn, name) for name in processes}, rounds)
+    for process in processes.values():
+        process.close()
+    del seconds["machine"], last["machine"]
+    return {
+        "seconds": seconds,
+        "peak_memory_mib": {name: round(memory) for name, (memory, _) in last.items()},
+        "values": {name: value for name, (_, value) in last.items()},
+        "not_run": not_run,
+        "machine": {name: [peak[name] for peak in peaks] for name in peaks[0]},
+    }
+
+
+def machine() -> Callable[[], dict[str, float]]:
+    """Return what measures this machine: its best product of two matrices and its best copy, of five each.
+
+    ``sgemm_gflops``: 2,048 × 2,048 float32 in 1e9 operations a second, the better of TensorFlow with oneDNN and NumPy's
+    BLAS. ``copy_gb``: 128 MB with a thread for each core, in 1e9 bytes read and written a second.
+    """
+    from gan_utils import runtime
+    from gan_utils.runtime import tf
+
+    cores = runtime.num_cores()
+    random = np.random.default_rng(0)
+    left, right = random.random((2, 2048, 2048), np.float32)
+    product, tensors = np.empty_like(left), [tf.constant(left), tf.constant(right)]
+    source, target = np.ones(2**25, np.float32), np.zeros(2**25, np.float32)
+    pool = ThreadPoolExecutor(cores)
+    pieces = list(zip(np.array_split(target, cores), np.array_split(source, cores), strict=True))
+
+    def best(run: Callable[[], object]) -> float:
+        found = float("inf")
+        for _ in range(5):
+            start = time.perf_counter()
+            run()
+            found = min(found, time.perf_counter() - start)
+        return found
+
+    def measure() -> dict[str, float]:
+        gemm = min(
+            best(lambda: tf.linalg.matmul(*tensors)[0, 0].numpy()), best(lambda: np.matmul(left, right, out=product))
+        )
+        copy = best(lambda: list(pool.map(lambda piece: np.copyto(*piece), pieces)))
+        return {"sgemm_gflops": 2 * 2048**3 / gemm / 1e9, "copy_gb": 2 * source.nbytes / copy / 1e9}
+
+    return measure
+
+
 def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Return the seconds of each contender in each round; in a round each runs once, so slow spells hit all."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
@@ -83,6 +205,11 @@ def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dic
         for name, run in contenders.items():
             seconds[name].append(run())
     return seconds
+
+
+def installed(*packages: str) -> list[str]:
+    """Return those of the packages that can be imported, for `environment`."""
+    return [name for name in packages if util.find_spec(name.replace("-", "_"))]
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, Any]:
@@ -170,3 +297,7 @@ def write(path: Path, record: Mapping[str, Any]) -> None:
 def read(path: Path) -> dict[str, Any]:
     """Return a record."""
     return json.loads(path.read_text())
+
+
+if __name__ == "__main__":
+    serve(machine)
