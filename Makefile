@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PAIR := -n 2 --dist loadfile  # two at a time; a file's tests and a notebook's cells in order
+BENCHMARKS := training_step training_speed metrics cost_growth startup scaling time_to_quality book
 export KERAS_BACKEND := tensorflow
 
 .PHONY: book test serve bench lint clean
@@ -20,7 +21,7 @@ test: $(STAMP)
 	@echo "Every notebook, every cell, at the smoke budget"
 	GAN_BOOK_BUDGET=smoke $(BIN)/python -m pytest chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PAIR) --durations=5
 	@echo "Every page in a browser"
-	$(BIN)/python -m pytest tests/site -rs
+	$(BIN)/python -m pytest tests/site -n 2 --dist worksteal -rs --durations=5
 
 serve:
 	@test -f _build/html/index.html || { echo "There is no book yet: run make book first."; exit 1; }
@@ -29,10 +30,7 @@ serve:
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html 2>/dev/null
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/training_step.py
-	$(BIN)/python benchmarks/training_core.py
-	$(BIN)/python benchmarks/metrics.py
-	$(BIN)/python benchmarks/dcgan.py
+	for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python benchmarks/$$each.py; done
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

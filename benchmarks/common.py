@@ -3,6 +3,7 @@
 Run as a script it is a contender itself, `machine`: what the hardware gives, measured among the others.
 """
 
+import argparse
 import contextlib
 import functools
 import hashlib
@@ -14,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib import metadata, util
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
+ROUNDS = 9  # the interval of a median of nine, from the second to the eighth, holds it with 96 %; of seven, with 88 %
 
 
 def environment(*packages: str) -> dict[str, Any]:
@@ -65,16 +67,13 @@ class Process:
     """A contender in a process of its own, started as ``script --serve words``, that answers lines with JSON.
 
     The other side is `serve`. Without the variable ``TF_ENABLE_ONEDNN_OPTS`` whoever imports TensorFlow before
-    gan_utils gets the machine's own default, as a reader would.
+    gan_utils gets the machine's own default, as a reader would. Several may be started before the first is asked; then
+    they get ready at the same time.
 
     Args:
         script: the benchmark's file.
         *words: what its ``--serve`` takes.
         variables: of the environment, for this contender.
-
-    Raises:
-        NotRun: if it says that it cannot, in one line.
-        RuntimeError: if it ends before it is ready.
     """
 
     def __init__(self, script: str, *words: str, variables: Mapping[str, str] = {}) -> None:
@@ -82,24 +81,45 @@ class Process:
         environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", **variables}
         command = [sys.executable, script, "--serve", *words]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.command, self.is_ready = command, False
         self.process = subprocess.Popen(command, env=environment, text=True, **pipes)
+
+    def wait(self) -> None:
+        """Wait until it is ready.
+
+        Raises:
+            NotRun: if it says that it cannot, in one line.
+            RuntimeError: if it ends before it is ready.
+        """
+        if self.is_ready:
+            return
         answer = self.process.stdout.readline().strip()
         if answer.startswith("not run: "):
             self.close()
             raise NotRun(answer.removeprefix("not run: "))
         if answer != "ready":
-            raise RuntimeError(f"{' '.join(words)} did not start; run {' '.join(command)} to see why.")
+            raise RuntimeError(f"a contender did not start; run {' '.join(self.command)} to see why.")
+        self.is_ready = True
 
-    def ask(self, word: str = "run") -> Any:
-        """Send a line and return the answer."""
-        self.process.stdin.write(word + "\n")
+    def ask(self) -> tuple[float, float, Any]:
+        """Let it run once; return seconds, its peak memory in MiB, and the value. Raises as `wait`."""
+        self.wait()
+        self.process.stdin.write("run\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"a contender ended in the middle; run {' '.join(self.command)} to see why.")
+        seconds, memory, value = json.loads(answer)
+        return seconds, memory, value
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, by force if it is in the middle of something."""
         self.process.stdin.close()
-        self.process.wait()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def serve(make: Callable[[], Callable[[], Any]]) -> None:
@@ -108,13 +128,13 @@ def serve(make: Callable[[], Callable[[], Any]]) -> None:
     Each answer is ``[seconds, peak memory in MiB, value]``.
 
     Args:
-        make: returns what is run; may raise `NotRun`.
+        make: returns what is run.
     """
     try:
         run = make()
         run()
-    except (NotRun, ImportError) as reason:
-        print(f"not run: {reason}".splitlines()[0], flush=True)
+    except Exception as fault:  # whatever another library lacks here: a package, a compiler
+        print(f"not run: {type(fault).__name__}:", " ".join(str(fault).split())[:300], flush=True)
         return
     print("ready", flush=True)
     for _ in sys.stdin:
@@ -123,23 +143,20 @@ def serve(make: Callable[[], Callable[[], Any]]) -> None:
         print(json.dumps([time.perf_counter() - start, peak_memory(), value]), flush=True)
 
 
-def race(contenders: Mapping[str, Callable[[], Process]], rounds: int) -> dict[str, Any]:
+def race(contenders: Mapping[str, Callable[[], Process]], rounds: int, needed: str = "gan_utils") -> dict[str, Any]:
     """Let contenders take turns, a round after another, with the machine's own peaks among them.
 
     Args:
         contenders: by name, what starts each.
         rounds: how often each runs.
+        needed: whose failure is an error; of the others it is recorded.
 
     Returns:
         ``seconds``, by contender, of all rounds; ``peak_memory_mib``; the last ``values``; ``not_run``, by contender,
         the reason; ``machine``, medians of what its matrix products and copies reached in the same rounds.
     """
-    processes, not_run = {"machine": Process(__file__)}, {}
-    for name, start in contenders.items():
-        try:
-            processes[name] = start()
-        except NotRun as reason:
-            not_run[name] = str(reason)
+    processes = {"machine": Process(__file__), **{name: start() for name, start in contenders.items()}}
+    not_run: dict[str, str] = {}
     last: dict[str, Any] = {}
     peaks: list[dict[str, float]] = []
 
@@ -150,9 +167,18 @@ def race(contenders: Mapping[str, Callable[[], Process]], rounds: int) -> dict[s
             peaks.append(value)
         return took
 
-    seconds = alternate({name: functools.partial(turn, name) for name in processes}, rounds)
-    for process in processes.values():
-        process.close()
+    with together(processes.values()):
+        for name, process in processes.items():
+            try:
+                process.wait()
+            except NotRun as reason:
+                if name in ("machine", needed):
+                    raise RuntimeError(f"{name} did not run: {reason}") from reason
+                not_run[name] = str(reason)
+        ready = [name for name in processes if name not in not_run]
+        for name in ready:
+            processes[name].ask()  # a rehearsal, alone
+        seconds = alternate({name: functools.partial(turn, name) for name in ready}, rounds)
     del seconds["machine"], last["machine"]
     return {
         "seconds": seconds,
@@ -161,6 +187,16 @@ def race(contenders: Mapping[str, Callable[[], Process]], rounds: int) -> dict[s
         "not_run": not_run,
         "machine": {name: [peak[name] for peak in peaks] for name in peaks[0]},
     }
+
+
+@contextlib.contextmanager
+def together(processes: Iterable[Process]) -> Iterator[None]:
+    """Leave no process behind, whatever happens inside."""
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.close()
 
 
 def machine() -> Callable[[], dict[str, float]]:
@@ -199,17 +235,34 @@ def machine() -> Callable[[], dict[str, float]]:
 
 
 def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each contender in each round; in a round each runs once, so slow spells hit all."""
+    """Return the seconds of each contender in each round.
+
+    In a round each runs once, so slow spells hit all; every other round has the reverse order, so none is always later.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, run in contenders.items():
-            seconds[name].append(run())
+    for number in range(rounds):
+        for name in list(contenders)[:: -1 if number % 2 else 1]:
+            seconds[name].append(contenders[name]())
     return seconds
 
 
 def installed(*packages: str) -> list[str]:
     """Return those of the packages that can be imported, for `environment`."""
     return [name for name in packages if util.find_spec(name.replace("-", "_"))]
+
+
+def add_record(parser: argparse.ArgumentParser, path: Path) -> None:
+    """Give a benchmark the options ``--rounds`` and ``--record``; see `keep`."""
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--record", type=Path, help=f"where to write the record; {path.name} if all of it was measured")
+    parser.set_defaults(whole_record=path)
+
+
+def keep(arguments: argparse.Namespace, record: Mapping[str, Any], *, whole: bool) -> None:
+    """Write a record where it was asked for, or to its own place; not there if it is a part, or has too few rounds."""
+    path = arguments.record or (arguments.whole_record if whole and arguments.rounds >= ROUNDS else None)
+    if path:
+        write(path, record)
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, Any]:
@@ -224,12 +277,20 @@ def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def code_hash(*patterns: str) -> str:
-    """Return a digest of files of the repository, by patterns from its root."""
-    root, total = RESULTS.parents[1], hashlib.sha256()
+def code_hash(*patterns: str, root: Path = RESULTS.parents[1]) -> str:
+    """Return a digest of files of the repository, or of another tree of it, by patterns from its root."""
+    total = hashlib.sha256()
     for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
         total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
+
+
+def is_made_by(record: Mapping[str, Any], code: str) -> bool:
+    """Return whether a record's rows were made by this code, or by one that ``equal.py`` found to compute the same."""
+    known, pairs = {record["code"]}, read(RESULTS / "equal.json")["pairs"] if (RESULTS / "equal.json").exists() else []
+    for _ in pairs:
+        known |= {code for pair in pairs if known & set(pair["codes"]) for code in pair["codes"]}
+    return code in known
 
 
 def study(path: Path, header: Mapping[str, Any], keys: Sequence[str], row: Callable[[str], Mapping[str, Any]]) -> None:
@@ -259,7 +320,7 @@ def study(path: Path, header: Mapping[str, Any], keys: Sequence[str], row: Calla
 def kept(path: Path, code: str) -> dict[str, Any]:
     """Return a record, or an empty one where there is none or its rows were made by other code."""
     record = read(path) if path.exists() else {}
-    if record.get("code") != code:
+    if not record or not is_made_by(record, code):
         return {"runs": [], "rows": {}}
     return {"runs": [_run(record, 0)], **record}
 

@@ -1,16 +1,19 @@
-"""The metrics against what a reader would otherwise use: ``make bench``.
+"""The metrics against what a reader would otherwise use: ``python benchmarks/metrics.py`` (six minutes on two cores).
 
-- The Fréchet distance of 10,000 × 2,048 raw features against the usual formula, `numpy.cov` and `scipy.linalg.sqrtm`.
+- The Fréchet distance of 10,000 × 2,048 raw features against the usual formula, `numpy.cov` and `scipy.linalg.sqrtm`,
+  and against torch-fidelity.
+- The kernel distance of the same features, 100 subsets of 1,000, against torch-fidelity.
 - Precision, recall, density, coverage of 10,000 and 10,000 samples in 128 dimensions against `prdc` (extra
   ``reference``).
 - 10,000 images through the extractor ``fashion_mnist``.
 - A whole ``gan-utils score`` of 60,000 images against 60,000, in time and memory.
 
-Contenders run in processes of their own that take turns; memory is the most a process held at once.
+Contenders run in processes of their own that take turns; memory is the most a process held at once. torch-fidelity
+needs torchvision, which the pinned PyTorch has no match for; where it cannot be imported the record says so.
 """
 
 import argparse
-import importlib.util
+import functools
 import json
 import statistics
 import subprocess
@@ -64,6 +67,38 @@ def frechet_sqrtm(n: int) -> Callable[[], Any]:
     return run
 
 
+def frechet_fidelity(n: int) -> Callable[[], Any]:
+    """Return torch-fidelity's distance of the same features."""
+    import torch
+    from torch_fidelity import metric_fid
+
+    sets = [torch.from_numpy(values) for values in inception_like(n)]
+
+    def run() -> float:
+        statistics = [metric_fid.fid_features_to_statistics(values) for values in sets]
+        return float(metric_fid.fid_statistics_to_metric(*statistics, verbose=False)[metric_fid.KEY_METRIC_FID])
+
+    return run
+
+
+def kid_ours(n: int) -> Callable[[], Any]:
+    """Return `kernel.kid` on features."""
+    from gan_utils.metrics import kernel
+
+    real, fake = inception_like(n)
+    return lambda: kernel.kid(real, fake)
+
+
+def kid_fidelity(n: int) -> Callable[[], Any]:
+    """Return torch-fidelity's kernel distance of the same features, as many subsets of the same size."""
+    import torch
+    from torch_fidelity import metric_kid
+
+    real, fake = (torch.from_numpy(values) for values in inception_like(n))
+    settings = {"kid_subsets": 100, "kid_subset_size": min(1000, n), "verbose": False, "rng_seed": 0}
+    return lambda: float(metric_kid.kid_features_to_metric(fake, real, **settings)[metric_kid.KEY_METRIC_KID_MEAN])
+
+
 def neighbours_ours(n: int) -> Callable[[], Any]:
     """Return the four figures in one pass."""
     from gan_utils import metrics
@@ -100,45 +135,27 @@ def extraction(n: int) -> Callable[[], Any]:
     return lambda: float(extractor(images).values.mean())
 
 
-CONTENDERS = {
-    "frechet": {"gan_utils": frechet_ours, "sqrtm": frechet_sqrtm},
+CONTENDERS: dict[str, dict[str, Callable[[int], Callable[[], Any]]]] = {
+    "frechet": {"gan_utils": frechet_ours, "sqrtm": frechet_sqrtm, "torch-fidelity": frechet_fidelity},
+    "kid": {"gan_utils": kid_ours, "torch-fidelity": kid_fidelity},
     "neighbours": {"gan_utils": neighbours_ours, "prdc": neighbours_prdc},
     "extraction": {"gan_utils": extraction},
 }
 
 
-def serve(case: str, contender: str, n: str) -> None:
-    """Run when told to; answer with seconds, peak memory in MiB and the value."""
-    run = CONTENDERS[case][contender](int(n))
-    run()
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        value = run()
-        took = time.perf_counter() - start
-        print(json.dumps([took, common.peak_memory(), value]), flush=True)
-
-
 def measure(case: str, rounds: int, n: int) -> dict[str, Any]:
     """Return one case's row."""
-    names = [name for name in CONTENDERS[case] if name != "prdc" or importlib.util.find_spec("prdc")]
-    processes = {name: common.Process(__file__, case, name, str(n)) for name in names}
-    memory: dict[str, float] = {}
-    values: dict[str, Any] = {}
-
-    def turn(name: str) -> float:
-        took, memory[name], values[name] = processes[name].ask("run")
-        return took
-
-    seconds = common.alternate({name: (lambda name=name: turn(name)) for name in names}, rounds)
-    for process in processes.values():
-        process.close()
+    starts = {name: functools.partial(common.Process, __file__, case, name, str(n)) for name in CONTENDERS[case]}
+    found = common.race(starts, rounds)
+    seconds = found.pop("seconds")
     return {
         "n": n,
-        "seconds": {name: round(statistics.median(seconds[name]), 3) for name in names},
-        "speed_over": {name: common.ratio(seconds[name], seconds["gan_utils"]) for name in names[1:]},
-        "peak_memory_mib": {name: round(peak) for name, peak in memory.items()},
-        "values": values,
+        "seconds": {name: round(statistics.median(values), 3) for name, values in seconds.items()},
+        "speed_over": {
+            name: common.ratio(values, seconds["gan_utils"]) for name, values in seconds.items() if name != "gan_utils"
+        },
+        **found,
+        "machine": {name: round(statistics.median(values), 1) for name, values in found["machine"].items()},
     }
 
 
@@ -169,29 +186,32 @@ def whole(n: int) -> dict[str, Any]:
 def main() -> None:
     """Measure, print and keep the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--n", type=int, default=10_000, help="samples of each set, for a quick look")
-    parser.add_argument("--record", type=Path, default=RECORD, help="where to write the record")
+    parser.add_argument("--cases", nargs="*", choices=list(CONTENDERS), default=list(CONTENDERS))
+    common.add_record(parser, RECORD)
     parser.add_argument("--serve", nargs=3, metavar=("CASE", "CONTENDER", "N"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        serve(*arguments.serve)
+        case, contender, n = arguments.serve
+        common.serve(lambda: CONTENDERS[case][contender](int(n)))
         return
-    packages = ["tensorflow", "numpy", "scipy"] + (["prdc"] if importlib.util.find_spec("prdc") else [])
+    packages = ["tensorflow", "numpy", "scipy", *common.installed("prdc", "torch", "torch-fidelity")]
     record: dict[str, Any] = {
         "what": "seconds of a call, medians of rounds; 95 % intervals of the rounds' ratios; peak memory of a process",
         **common.environment("keras", *packages),
         "rounds": arguments.rounds,
         "cases": {},
     }
-    for case in CONTENDERS:
+    for case in arguments.cases:
         row = record["cases"][case] = measure(case, arguments.rounds, arguments.n)
         print(case, row["seconds"], "s, peak MiB", row["peak_memory_mib"])
         for name, found in row["speed_over"].items():
             print(f"  {found['median']:.2f} times as fast as {name} (95 %: {found['interval']})")
+        for name, reason in row["not_run"].items():
+            print(f"  not run: {name}: {reason}")
     record["cases"]["whole"] = row = whole(6 * arguments.n)
     print(f"gan-utils score of {row['n']:,} images: {row['seconds']} s, peak {row['peak_memory_mib']} MiB")
-    common.write(arguments.record, record)
+    common.keep(arguments, record, whole=arguments.cases == list(CONTENDERS) and arguments.n == 10_000)
 
 
 if __name__ == "__main__":

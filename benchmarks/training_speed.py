@@ -1,4 +1,4 @@
-"""Training speed on identical networks: ``python benchmarks/training_speed.py`` (ten minutes on two cores).
+"""Training speed on identical networks: ``python benchmarks/training_speed.py`` (25 minutes on two cores).
 
 Who: ``gan_utils`` (``GAN.fit``), and the same networks, batch and optimizers in
 
@@ -7,17 +7,20 @@ Who: ``gan_utils`` (``GAN.fit``), and the same networks, batch and optimizers in
   forward pass), under TensorFlow's own defaults;
 - ``source, oneDNN off``: S5's on what TensorFlow's defaults are on a processor without AVX-512 VNNI or AMX;
 - ``keras``: a plain ``keras.Model`` with a ``train_step``, as Keras's guides write it, everything at its default;
-- ``torch``, ``torch.compile``: PyTorch (extra ``reference``), as its tutorials write it;
+- ``torch``, ``torch.compile``: PyTorch (extra ``reference``), with what saves it work: no graph for the fakes of the
+  discriminator's step, no gradients of the discriminator's weights in the generator's;
 - ``simultaneous``: ``SimultaneousGAN.fit``, the library's for the order of updates that S5 has.
 
 All but `simultaneous` and S5's take a discriminator step and then a generator step on latents of its own. Contenders
-run in processes of their own that take turns. Speed is real images a second through the generator's steps; the share of
-the machine's matrix-product peak is that of the counted operations of a step. Besides: ``fit`` as a whole against the
-sum of its steps; what callbacks and a checkpoint a minute cost; the most memory each process held.
+run in processes of their own that take turns, each for about four seconds. Speed is real images a second through the
+generator's steps; the share of the machine's matrix-product peak is that of the counted operations of a step. Besides:
+``fit`` as a whole against the sum of its steps; what callbacks and a checkpoint a minute cost; the most memory each
+process held.
 """
 
 import argparse
 import functools
+import importlib
 import itertools
 import os
 import statistics
@@ -29,15 +32,18 @@ from pathlib import Path
 from typing import Any
 
 import common
+import numpy as np
 
 RECORD = common.RESULTS / "training_speed.json"
 _KERAS = ("keras", "torch", "torch.compile", "gan_utils")
-CASES: dict[str, tuple[str, int, int, tuple[str, ...]]] = {  # networks, batch, steps a round, who
-    "fashion_32": ("fashion", 32, 300, ("source", *_KERAS)),
-    "fashion_512": ("fashion", 512, 60, _KERAS),
-    "selu_32": ("selu", 32, 400, ("source", *_KERAS)),
-    "mnist_256": ("mnist", 256, 12, ("source", "source, oneDNN off", *_KERAS, "simultaneous")),
+CASES: dict[str, tuple[str, int, tuple[str, ...]]] = {  # networks, batch, who
+    "fashion_32": ("fashion", 32, ("source", *_KERAS)),
+    "fashion_512": ("fashion", 512, _KERAS),
+    "selu_32": ("selu", 32, ("source", *_KERAS)),
+    "mnist_256": ("mnist", 256, ("source", "source, oneDNN off", *_KERAS, "simultaneous")),
 }
+SECONDS = 4.0  # of a contender's turn
+IMAGES = "GAN_BENCHMARK_IMAGES"  # names the file, so that PyTorch's process need not import TensorFlow to read them
 
 
 def networks(kind: str) -> tuple[Any, Any]:
@@ -64,9 +70,7 @@ def optimizers(kind: str) -> tuple[Any, Any]:
 
 def images() -> Any:
     """Return the training images."""
-    from gan_utils import data
-
-    return data.load("fashion_mnist").images
+    return np.load(os.environ[IMAGES])
 
 
 # the contenders: each a function from a case to one that takes steps and waits until they are done
@@ -86,8 +90,8 @@ def library(kind: str, batch: int, *, simultaneous: bool = False) -> Callable[[i
 
 def source(kind: str, batch: int) -> Callable[[int], object]:
     """Return the loop that the networks' source prints."""
+    tf = importlib.import_module("tensorflow")  # before gan_utils, so that the defaults are TensorFlow's
     import sources
-    import tensorflow as tf  # before gan_utils, so that its defaults are TensorFlow's
 
     tf.config.optimizer.set_experimental_options({"remapping": True})  # which gan_utils switches off
     loop, _ = {"fashion": sources.fashion_loop, "selu": sources.selu_loop, "mnist": sources.mnist_loop}[kind](images())
@@ -134,12 +138,12 @@ def plain_keras(kind: str, batch: int) -> Callable[[int], object]:
 
     model, real = Plain(), images()
     model.compile(*optimizers(kind))
-    dataset = tf.data.Dataset.from_tensor_slices(real).shuffle(len(real)).repeat().batch(batch)
+    dataset = tf.data.Dataset.from_tensor_slices(real).shuffle(1024).repeat().batch(batch)
     return lambda steps: model.fit(dataset, steps_per_epoch=steps, verbose=0)
 
 
 def torch(kind: str, batch: int, *, compiled: bool = False) -> Callable[[int], object]:
-    """Return the loop of PyTorch's tutorials, eager or with both networks under ``torch.compile``."""
+    """Return a loop in PyTorch, eager or with both networks under ``torch.compile``."""
     import torch
     from torch import nn
 
@@ -149,7 +153,8 @@ def torch(kind: str, batch: int, *, compiled: bool = False) -> Callable[[int], o
     else:
         rates, beta = ((1e-4, 1e-4), 0.9) if kind == "mnist" else ((1e-4, 2e-4), 0.5)
         pairs = zip((generator, discriminator), rates, strict=True)
-        chosen = [torch.optim.Adam(network.parameters(), rate, betas=(beta, 0.999)) for network, rate in pairs]
+        chosen = [torch.optim.Adam(n.parameters(), rate, betas=(beta, 0.999), eps=1e-7) for n, rate in pairs]
+    judged = discriminator
     if compiled:
         generator, discriminator = torch.compile(generator), torch.compile(discriminator)
     latent_dim = {"selu": 30}.get(kind, 100)
@@ -160,10 +165,13 @@ def torch(kind: str, batch: int, *, compiled: bool = False) -> Callable[[int], o
     def run(steps: int) -> None:
         for _ in range(steps):
             shown = real[torch.randint(len(real), (batch,))]
-            fake = generator(torch.randn(batch, latent_dim)).detach()
+            judged.requires_grad_(True)
+            with torch.no_grad():
+                fake = generator(torch.randn(batch, latent_dim))
             chosen[1].zero_grad()
             (cross_entropy(discriminator(shown), ones) + cross_entropy(discriminator(fake), zeros)).backward()
             chosen[1].step()
+            judged.requires_grad_(False)
             chosen[0].zero_grad()
             cross_entropy(discriminator(generator(torch.randn(batch, latent_dim))), ones).backward()
             chosen[0].step()
@@ -227,7 +235,7 @@ VARIABLES = {"source, oneDNN off": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
 # what only the library is asked
 
 
-def step_flops(kind: str, *, simultaneous: bool = False) -> float:
+def step_flops(generator: Any, discriminator: Any, *, simultaneous: bool = False) -> float:
     """Return the floating-point operations of one real image's part of a step, counted from the networks' kernels.
 
     A layer with a kernel costs 2 MACs forward, as much for its kernel's gradient and as much for its input's. The
@@ -238,13 +246,13 @@ def step_flops(kind: str, *, simultaneous: bool = False) -> float:
     from gan_utils.networks import structure
 
     totals = []
-    for network in networks(kind):
-        layers = [layer for layer in network._flatten_layers() if hasattr(layer, "kernel")]
-        costs = [2.0 * structure.multiplications(layer) for layer in layers]
+    for network in (generator, discriminator):
+        layers = [row.layer for row in structure.rows(network)]  # in the order of computation
+        costs = [2.0 * structure.multiplications(layer) for layer in layers if hasattr(layer, "kernel")]
         totals.append((sum(costs), costs[0]))
-    (generator, first), (discriminator, first_of_discriminator) = totals
-    once = 3 * generator - first + 2 * (3 * discriminator - first_of_discriminator) + discriminator
-    return once if simultaneous else once + generator + discriminator
+    (made, first_made), (judged, first_judged) = totals
+    once = 3 * made - first_made + 2 * (3 * judged - first_judged) + judged
+    return once if simultaneous else once + made + judged
 
 
 def overheads(rounds: int, steps: int) -> dict[str, Any]:
@@ -298,21 +306,59 @@ def overheads(rounds: int, steps: int) -> dict[str, Any]:
     }
 
 
+def turn(run: Callable[[int], object], steps: int, unit: int) -> Callable[[], int]:
+    """Return what takes so many steps and says how many; for 0, as many as take `SECONDS`.
+
+    The first call only traces, among other processes that do the same; the second finds the number, alone.
+
+    Args:
+        run: takes steps.
+        steps: how many, or 0.
+        unit: steps come in multiples of it, so that ``fit`` groups them alike and is not traced again.
+    """
+    number, first = steps, True
+
+    def take() -> int:
+        nonlocal number, first
+        if first:
+            first = False
+            run(number or unit)
+            return number or unit
+        number = number or as_many(run, unit)
+        run(number)
+        return number
+
+    return take
+
+
+def as_many(run: Callable[[int], object], unit: int) -> int:
+    """Return the multiple of `unit` steps that takes about `SECONDS`."""
+    steps, took = unit // 2, 0.0
+    while took < SECONDS / 4:
+        steps *= 2
+        start = time.perf_counter()
+        run(steps)
+        took = time.perf_counter() - start
+    return max(1, round(steps * SECONDS / took / unit)) * unit
+
+
 def measure(case: str, rounds: int, steps: int | None, who: list[str] | None) -> dict[str, Any]:
     """Return one case's row."""
-    kind, batch, usual, names = CASES[case]
-    number = steps or usual
+    kind, batch, names = CASES[case]
     contenders = {
-        name: functools.partial(common.Process, __file__, name, case, str(number), variables=VARIABLES.get(name, {}))
+        name: functools.partial(
+            common.Process, __file__, name, case, str(steps or 0), variables=VARIABLES.get(name, {})
+        )
         for name in names
         if not who or name in who
     }
     found = common.race(contenders, rounds)
-    seconds, machine = found["seconds"], found["machine"]
+    machine, taken = found["machine"], found["values"]
+    seconds = {name: [s / taken[name] for s in turns] for name, turns in found["seconds"].items()}  # of a step
     row: dict[str, Any] = {
         "batch": batch,
-        "steps_a_round": number,
-        "images_per_second": {name: round(batch * number / statistics.median(s)) for name, s in seconds.items()},
+        "steps_a_round": taken,
+        "images_per_second": {name: round(batch / statistics.median(s)) for name, s in seconds.items()},
         "speed_over": {},
         "share_of_sgemm": {},
         "peak_memory_mib": found["peak_memory_mib"],
@@ -323,8 +369,8 @@ def measure(case: str, rounds: int, steps: int | None, who: list[str] | None) ->
     for ours in [name for name in ("gan_utils", "simultaneous") if name in seconds]:
         others = {name: s for name, s in seconds.items() if name not in ("gan_utils", "simultaneous")}
         row["speed_over"][ours] = {name: common.ratio(s, seconds[ours]) for name, s in others.items()}
-        flops = step_flops(kind, simultaneous=ours == "simultaneous")
-        reached = [flops * batch * number / s / 1e9 for s in seconds[ours]]
+        flops = step_flops(*networks(kind), simultaneous=ours == "simultaneous")
+        reached = [flops * batch / s / 1e9 for s in seconds[ours]]
         row["share_of_sgemm"][ours] = common.ratio(reached, machine["sgemm_gflops"])
         row["mflop_an_image"][ours] = round(flops / 1e6, 1)
     return row
@@ -333,29 +379,28 @@ def measure(case: str, rounds: int, steps: int | None, who: list[str] | None) ->
 def main() -> None:
     """Measure, print and keep the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, help="steps a round, for a quick look")
     parser.add_argument("--cases", nargs="*", choices=list(CASES), default=list(CASES))
     parser.add_argument("--who", nargs="*", choices=list(CONTENDERS), help="only these contenders")
-    parser.add_argument("--record", type=Path, default=RECORD, help="where to write the record")
+    common.add_record(parser, RECORD)
     parser.add_argument("--serve", nargs=3, metavar=("CONTENDER", "CASE", "STEPS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         contender, case, steps = arguments.serve
-        kind, batch, *_ = CASES[case]
-
-        def make() -> Callable[[], None]:
-            run = CONTENDERS[contender](kind, batch)
-            return lambda: (run(int(steps)), None)[1]
-
-        common.serve(make)
+        kind, batch, _ = CASES[case]
+        common.serve(lambda: turn(CONTENDERS[contender](kind, batch), int(steps), 10 if kind == "mnist" else 50))
         return
+    from gan_utils import data
+
     record: dict[str, Any] = {
         "what": "real images a second through the generator's steps; medians of rounds, 95 % intervals of their ratios",
         **common.environment("tensorflow", "keras", "numpy", *common.installed("torch")),
         "rounds": arguments.rounds,
         "cases": {},
     }
+    folder = tempfile.TemporaryDirectory()
+    os.environ[IMAGES] = f"{folder.name}/images.npy"
+    np.save(os.environ[IMAGES], data.load("fashion_mnist").images)
     for case in arguments.cases:
         row = record["cases"][case] = measure(case, arguments.rounds, arguments.steps, arguments.who)
         print(case, "  ".join(f"{n} {rate:,} images/s" for n, rate in row["images_per_second"].items()))
@@ -373,7 +418,7 @@ def main() -> None:
         print(f"fit over the sum of its steps {found['fit_over_its_steps']['median']:.3f}")
         print(f"callbacks and a file a run {found['callbacks_and_a_file_over_bare']['median']:.3f}", end=" ")
         print(f"of {found['seconds_of_a_bare_fit']} s; a checkpoint takes {found['seconds_of_a_checkpoint']} s")
-    common.write(arguments.record, record)
+    common.keep(arguments, record, whole=arguments.cases == list(CASES) and not (arguments.who or arguments.steps))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
 """The studies under ``benchmarks/``: what takes longer than a chapter may, recorded, and the code that made it."""
 
+import hashlib
 import importlib
 import json
+import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 
 def folder() -> Path:
@@ -53,3 +58,48 @@ def code(name: str) -> ModuleType:
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
     return importlib.import_module(name)
+
+
+def once(name: str, function: str, **arguments: Any) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return what a study's function makes, made once for all pages that ask for it.
+
+    For models that a chapter uses and does not teach. What was made is kept in ``_build/once`` under a hash of the
+    arguments and one of the code: the study, the library, and the versions and flags that a result depends on. What
+    older code made goes.
+
+    Args:
+        name: of the study.
+        function: one of its functions, which returns an array and a dict that JSON can hold.
+        **arguments: what it is called with; numbers, texts and None.
+
+    Returns:
+        The array and the dict.
+
+    Raises:
+        FileNotFoundError: as `code`.
+
+    Example:
+        >>> images, how = once("leaderboard", "samples", model="untrained", seed=0)
+        >>> images.shape, how
+        ((10000, 28, 28, 1), {})
+    """
+    from gan_utils import runtime  # imports TensorFlow
+
+    study, root = code(name), folder().parent
+    asked = hashlib.sha256(json.dumps([function, sorted(arguments.items())]).encode()).hexdigest()[:8]
+    versions = [metadata.version(package) for package in ("keras", "numpy", "tensorflow")]
+    total = hashlib.sha256(json.dumps([versions, runtime.uses_onednn(), runtime.has_accelerator()]).encode())
+    for path in sorted([root / "benchmarks" / f"{name}.py", *(root / "gan_utils").rglob("*.py")]):
+        total.update(path.read_bytes())
+    kept = root / "_build" / "once" / f"{name}-{asked}-{total.hexdigest()[:8]}.npz"
+    if kept.exists():
+        with np.load(kept) as found:
+            return found["values"], json.loads(str(found["how"]))
+    values, how = getattr(study, function)(**arguments)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_name(f"{os.getpid()}-{kept.name}")
+    np.savez(partial, values=values, how=json.dumps(how))
+    for old in kept.parent.glob(f"{name}-{asked}-*.npz"):
+        old.unlink()
+    partial.replace(kept)
+    return values, how

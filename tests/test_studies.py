@@ -1,3 +1,7 @@
+import json
+import sys
+
+import numpy as np
 import pytest
 
 from gan_utils import studies
@@ -23,3 +27,34 @@ def test_what_is_missing_is_named():
         studies.record("nothing")
     with pytest.raises(FileNotFoundError, match="nothing"):
         studies.code("nothing")
+
+
+STUDY = """
+import numpy as np
+calls = []
+def samples(seed, steps=None):
+    calls.append(seed)
+    return np.full((2, 3), seed, np.float32), {"steps": steps}
+"""
+
+
+def test_what_a_study_makes_is_made_once_until_its_code_or_arguments_change(tmp_path, monkeypatch):
+    (tmp_path / "benchmarks/results").mkdir(parents=True)
+    (tmp_path / "gan_utils").mkdir()
+    (tmp_path / "benchmarks/a_tiny_study.py").write_text(STUDY)
+    part = tmp_path / "gan_utils/part.py"
+    part.write_text("1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "a_tiny_study", raising=False)
+    ask = lambda **arguments: studies.once("a_tiny_study", "samples", **arguments)  # noqa: E731
+    first, again = ask(seed=3), ask(seed=3)
+    assert first[1] == again[1] == {"steps": None} and first[0].dtype == again[0].dtype == np.float32
+    np.testing.assert_array_equal(first[0], again[0])
+    assert studies.code("a_tiny_study").calls == [3]
+    assert ask(seed=3, steps=2)[1] == {"steps": 2} and ask(seed=4)[0][0, 0] == 4
+    part.write_text("2")
+    ask(seed=3)
+    assert studies.code("a_tiny_study").calls == [3, 3, 4, 3]
+    kept = list((tmp_path / "_build/once").iterdir())
+    assert len(kept) == 3 and all(json.loads(str(np.load(path)["how"])).keys() == {"steps"} for path in kept)

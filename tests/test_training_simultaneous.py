@@ -12,15 +12,16 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (40, 28, 28, 1)).astype("float3
 POINTS = np.random.default_rng(0).normal(size=(40, 2)).astype("float32")
 
 
-def point_gan(kind=training.SimultaneousGAN, *, normalised=True, rate=0.1, jit_compile=False, **arguments):
+def point_gan(kind=training.SimultaneousGAN, *, normalised=True, rate=0.1, settings=None, **arguments):
     runtime.set_seed(2)
     middle = [layers.BatchNormalization()] if normalised else []
     generator = keras.Sequential([keras.Input((3,)), layers.Dense(8), *middle, layers.Dense(2)])
     width = 2 * arguments.get("packing", 1)
-    discriminator = keras.Sequential([keras.Input((width,)), layers.Dense(8, "tanh"), layers.Dense(1)])
+    judging = [] if normalised else [layers.BatchNormalization()]  # whose averages are the discriminator's to move
+    discriminator = keras.Sequential([keras.Input((width,)), layers.Dense(8, "tanh"), *judging, layers.Dense(1)])
     gan = kind(generator, keras.Model(discriminator.inputs, discriminator.outputs), **arguments)
     optimizers = {f"{name}_optimizer": keras.optimizers.SGD(rate) for name in ("generator", "discriminator")}
-    gan.compile(jit_compile=jit_compile, **optimizers)
+    gan.compile(**(settings or {"jit_compile": False}), **optimizers)
     return gan
 
 
@@ -32,14 +33,14 @@ def a_move(gan):
 
 
 @pytest.mark.parametrize("loss", losses.LOSSES)
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_both_players_step_down_their_gradients_at_one_point(loss, jit_compile):
-    gan = point_gan(loss=loss, jit_compile=jit_compile)
+@pytest.mark.parametrize("how", [{"jit_compile": False}, {"jit_compile": True}, {"run_eagerly": True}], ids=str)
+def test_both_players_step_down_their_gradients_at_one_point(loss, how):
+    gan = point_gan(loss=loss, settings=how)
     batch, noise = a_move(gan)
     expected = []
     fake = gan.generator(noise["latents"], training=True)  # moves BatchNorm's averages once, as the step will
     averages = [v.numpy() for v in gan.generator.non_trainable_variables]
-    gan = point_gan(loss=loss, jit_compile=jit_compile)
+    gan = point_gan(loss=loss, settings=how)
     chosen = losses.LOSSES[loss]
     for network, own in ((gan.discriminator, chosen.discriminator), (gan.generator, chosen.generator)):
         with tf.GradientTape() as tape:
@@ -48,7 +49,7 @@ def test_both_players_step_down_their_gradients_at_one_point(loss, jit_compile):
         variables = network.trainable_variables
         gradients = tape.gradient(value, [v.value for v in variables])
         expected += [v.numpy() - 0.1 * g.numpy() for v, g in zip(variables, gradients, strict=True)]
-    gan = point_gan(loss=loss, jit_compile=jit_compile)
+    gan = point_gan(loss=loss, settings=how)
     gan.fit(POINTS, batch_size=10, steps_per_epoch=1, verbose=0)
     after = gan.discriminator.trainable_variables + gan.generator.trainable_variables
     for variable, value in zip(after, expected, strict=True):
@@ -142,6 +143,19 @@ def test_the_watcher_sees_gradients_and_changes_nothing():
         gan.set_weights(point_gan().get_weights())
     for name in ("generator", "discriminator"):
         assert both.gradient_norm(name) == pytest.approx(turns.gradient_norm(name), rel=1e-5)
+
+
+def test_a_step_that_failed_leaves_nothing_behind():
+    gan = point_gan(settings={"run_eagerly": True})
+    judge = gan.discriminator.call
+    gan.discriminator.call = lambda *_, **__: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        gan.fit(POINTS, batch_size=10, steps_per_epoch=1, verbose=0)
+    gan.discriminator.call = judge
+    assert gan._shared.once is None
+    history = gan.fit(POINTS, batch_size=10, steps_per_epoch=1, verbose=0).history
+    fresh = point_gan(settings={"run_eagerly": True}).fit(POINTS, batch_size=10, steps_per_epoch=1, verbose=0).history
+    assert history["generator_loss"] == pytest.approx(fresh["generator_loss"], rel=1e-6)
 
 
 def test_what_cannot_be_simultaneous_is_refused():

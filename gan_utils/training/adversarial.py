@@ -361,8 +361,10 @@ class Adversarial(keras.Model):
         return
 
     def _trace(self, x: Any, steps: int) -> None:
-        # callbacks see a group of steps at its end, so a group divides an epoch
-        group = max(d for d in range(1, min(steps, 50 if self.jit_compile is True else 10) + 1) if steps % d == 0)
+        # callbacks see a group of steps at its end, so a group divides an epoch; on several devices Keras's loop over a
+        # group fails ("You must feed a value for placeholder tensor", Keras 3.15 with TensorFlow 2.21)
+        most = 1 if self._replicas > 1 else 50 if self.jit_compile is True else 10
+        group = max(d for d in range(1, min(steps, most) + 1) if steps % d == 0)
         arrays = x if isinstance(x, dict) else {}
         traced = group, self.jit_compile, {name: (array.shape, array.dtype) for name, array in arrays.items()}
         if self.train_function and traced == self._traced:

@@ -70,27 +70,24 @@ class SimultaneousGAN(GAN):
         return {"simultaneous": _scalar_with_gradients(total, gradients, [v.value for v in player.variables])}
 
     def _play(self, batch: Mapping[str, tf.Tensor], noise: Any) -> dict[str, Any]:
-        totals, reports = {}, {}
+        totals, reports, moved = {}, {}, {}
         values = {player.name: [v.value for v in player.variables] for player in self.players}
         self._shared.once = {}
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape, keras.StatelessScope() as scope:
-            tape.watch(values)
-            for player in self.players:
-                totals[player.name] = sum(super().losses(player, batch, noise).values())
-                reports[player.name], self._turn.reported = self._turn.reported, {}
-        self._shared.once = None
-        moved = {
-            player.name: [
-                (variable, value)
-                for variable in [*player.statistics, *self._random_states]
-                if (value := scope.get_current_value(variable)) is not None
-            ]
-            for player in self.players
-        }
-        zero = tf.UnconnectedGradients.ZERO
-        gradients = {
-            name: tape.gradient(total, values[name], unconnected_gradients=zero) for name, total in totals.items()
-        }
+        try:
+            with (
+                tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape,
+                keras.StatelessScope() as scope,
+            ):
+                tape.watch(values)
+                for player in self.players:
+                    totals[player.name] = sum(super().losses(player, batch, noise).values())
+                    reports[player.name], self._turn.reported = self._turn.reported, {}
+                    own = [*player.statistics, *self._random_states]  # what the other's loss assigns does not count
+                    states = [(variable, scope.get_current_value(variable)) for variable in own]
+                    moved[player.name] = [(variable, value) for variable, value in states if value is not None]
+        finally:
+            self._shared.once = None
+        gradients = {name: tape.gradient(total, values[name]) for name, total in totals.items()}
         return {name: (totals[name], gradients[name], reports[name], moved[name]) for name in totals}
 
     # what both losses need is computed once
@@ -128,6 +125,6 @@ class SimultaneousGAN(GAN):
 def _scalar_with_gradients(total: tf.Tensor, gradients: list[tf.Tensor], values: list[Any]) -> tf.Tensor:
     @tf.custom_gradient
     def scalar(*_: tf.Tensor) -> Any:
-        return total, lambda upstream: [upstream * gradient for gradient in gradients]
+        return total, lambda upstream: [None if gradient is None else upstream * gradient for gradient in gradients]
 
     return scalar(*map(tf.convert_to_tensor, values))

@@ -16,13 +16,16 @@ FLAGS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "
 
 
 @pytest.fixture(scope="session")
-def site(browser) -> Path:  # without a browser nothing is built
-    named = os.environ.get("GAN_BOOK_SITE")
-    if named:
-        return (ROOT / named).resolve()
-    output = ROOT / "_build/smoke"
+def site(browser, build) -> Path:  # without a browser nothing is built
+    """The book that `make book` made of these files, or else one made here at the smoke budget."""
+    output = ROOT / "_build"
+    if any(build.is_built(output, budget) for budget in ("cpu", "gpu")):
+        return output / "html"
+    output /= "smoke"
     command = [sys.executable, "site/build.py", "--budget", "smoke", "--output", str(output)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=1200)
+    output.mkdir(parents=True, exist_ok=True)
+    with build.alone(output):
+        subprocess.run(command, cwd=ROOT, check=True, timeout=1200)
     return output / "html"
 
 
@@ -43,7 +46,7 @@ def browser():
         running.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def build():
     """The module site/build.py, which is in no package."""
     spec = importlib.util.spec_from_file_location("book_build", ROOT / "site/build.py")
@@ -55,7 +58,6 @@ def build():
 @pytest.fixture
 def page_folder(build, tmp_path):
     """A folder with the scripts that a page of the book loads."""
-    build.BUILD.mkdir(exist_ok=True)
     build.page_assets()
     shutil.copytree(build.BUILD / "assets", tmp_path / "_static", ignore=shutil.ignore_patterns("mathjax"))
     shutil.copy(ROOT / "site/assets/widgets.js", tmp_path / "_static")

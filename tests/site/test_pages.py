@@ -1,6 +1,6 @@
 """Every built page in a real browser, over http and from disk, wide and narrow, light and dark.
 
-The site is the one that GAN_BOOK_SITE names, else it is built here at the smoke budget.
+The site is the one that `make book` built of these very files, else it is built here at the smoke budget.
 """
 
 import pytest

@@ -1,0 +1,144 @@
+"""Code that a record names may change without changing what it computes, and this shows it.
+
+``python benchmarks/equal.py --since REVISION --why "one line"`` (five minutes on two cores): the models of each study
+train some steps from their seeds, with the code of that revision and with the code at hand. Where all weights and
+states end in the same bits, ``results/equal.json`` says that the one code is as good as the other, and a record made by
+the one is still valid. Only what a training step runs may differ: networks, losses, terms, training; a change of a
+study's own file, or of what scores its rows, needs new rows.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+
+RECORD = common.RESULTS / "equal.json"
+STUDIES = ("dcgan", "mode_collapse", "stacked", "time_to_quality", "wgan")
+STEPS = 20  # twice the group of steps that `fit` runs at once
+SHOWN = ("gan_utils/losses.py", "gan_utils/terms.py", "gan_utils/networks/", "gan_utils/training/")
+ROOT = common.RESULTS.parents[1]
+
+
+def models(study: str) -> Iterator[tuple[str, Any]]:
+    """Yield names and untrained models of a study's rows, one of each kind."""
+    from importlib import import_module
+
+    module = import_module(study)
+    if study == "dcgan":
+        yield from ((name, module.compact(0, change)[0]) for name, change in module.ABLATIONS.items())
+        yield from ((name, module.leaderboard.gan(name, 0)) for name in ("selu", "fashion", "dcgan"))
+    elif study == "mode_collapse":
+        yield from ((name, module.gan(name, 0, module.settings(name)[-1])) for name in module.METHODS)
+    elif study == "stacked":
+        yield from ((name, module.gan(name, 0)) for name in module.METHODS)
+    elif study == "time_to_quality":
+        yield from ((name, module.gan(name, 0)[0]) for name in module.MODELS)
+    else:
+        yield from ((name, module.gan(name, 0, module.SETTINGS[name][-1])) for name in module.METHODS)
+
+
+def digests(studies: list[str], steps: int) -> dict[str, dict[str, str]]:
+    """Return, by study and model, a digest of all weights and states after some steps."""
+    found: dict[str, dict[str, str]] = {}
+    for study in studies:
+        for name, gan in models(study):
+            real = np.random.default_rng(0).uniform(-1, 1, (256, *gan.sample_shape)).astype(np.float32)
+            gan.fit(real, batch_size=32, steps_per_epoch=steps, verbose=0)
+            total = hashlib.sha256()
+            for values in [*gan.get_weights(), *(np.asarray(v) for v in gan.state().values())]:
+                total.update(np.ascontiguousarray(values).tobytes())
+            found.setdefault(study, {})[name] = total.hexdigest()[:16]
+    return found
+
+
+def under(tree: Path, studies: list[str], steps: int) -> dict[str, dict[str, str]]:
+    """Return `digests` computed by the code of a tree, in a process of its own."""
+    paths = os.pathsep.join(str(path) for path in (tree / "benchmarks", tree))
+    command = [sys.executable, __file__, "--digests", *studies, "--steps", str(steps)]
+    environment = os.environ | {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(command, env=environment, cwd=tree, capture_output=True, text=True, check=True)
+    home, found = json.loads(done.stdout.splitlines()[-1])
+    if not Path(home).is_relative_to(tree):
+        raise RuntimeError(f"gan_utils came from {home}, not from {tree}.")
+    return found
+
+
+def made_by(study: str) -> list[str]:
+    """Return the patterns of the files that a study's record names."""
+    from importlib import import_module
+
+    return import_module(study).MADE_BY
+
+
+def changed(study: str, other: Path) -> list[str]:
+    """Return the files of a study's record that differ between this tree and another."""
+    names = {p.relative_to(tree).as_posix() for tree in (ROOT, other) for m in made_by(study) for p in tree.glob(m)}
+    content = lambda path: path.read_bytes() if path.exists() else None  # noqa: E731
+    return sorted(name for name in names if content(ROOT / name) != content(other / name))
+
+
+def main() -> None:
+    """Compare, print and keep the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--since", help="the revision whose code made the records")
+    parser.add_argument("--why", help="what changed, in a line")
+    parser.add_argument("--studies", nargs="*", choices=STUDIES, default=list(STUDIES))
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--record", type=Path, default=RECORD, help="where to write the record")
+    parser.add_argument("--digests", nargs="*", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.digests is not None:
+        import gan_utils
+
+        print(json.dumps([gan_utils.__file__, digests(arguments.digests, arguments.steps)]))
+        return
+    if not (arguments.since and arguments.why):
+        parser.error("give --since and --why")
+    with tempfile.TemporaryDirectory() as folder:
+        old = Path(folder).resolve() / "old"
+        subprocess.run(["git", "worktree", "add", "--detach", str(old), arguments.since], cwd=ROOT, check=True)
+        try:
+            pairs = compare(arguments, old)
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(old)], cwd=ROOT, check=True)
+    kept = common.read(arguments.record)["pairs"] if arguments.record.exists() else []
+    what = "pairs of code that train the models of a study to the same bits"
+    record = {"what": what, **common.environment("tensorflow", "keras"), "pairs": [*kept, *pairs]}
+    common.write(arguments.record, record)
+
+
+def compare(arguments: argparse.Namespace, old: Path) -> list[dict[str, Any]]:
+    """Return the pairs of codes that compute the same, for the studies whose files differ."""
+    differing = {study: files for study in arguments.studies if (files := changed(study, old))}
+    for study, files in differing.items():
+        hidden = [name for name in files if not name.startswith(SHOWN)]
+        if hidden:
+            sys.exit(f"{study}: {', '.join(hidden)} changed, which training does not show; its rows must be made anew.")
+    if not differing:
+        sys.exit("nothing that a record names has changed")
+    with ThreadPoolExecutor(2) as pool:
+        before, after = pool.map(lambda tree: under(tree, list(differing), arguments.steps), (old, ROOT))
+    pairs = []
+    for study, files in differing.items():
+        unequal = [name for name in after[study] if before[study].get(name) != after[study][name]]
+        print(f"{study}: {len(after[study]) - len(unequal)} of {len(after[study])} models end in the same bits")
+        if unequal:
+            sys.exit(f"{study}: {', '.join(unequal)} end elsewhere; its rows must be made anew.")
+        codes = [common.code_hash(*made_by(study), root=tree) for tree in (old, ROOT)]
+        told = {"since": arguments.since, "why": arguments.why, "files": files, "steps": arguments.steps}
+        pairs.append({"study": study, "codes": codes, **told, "models": after[study]})
+    return pairs
+
+
+if __name__ == "__main__":
+    main()
