@@ -155,7 +155,8 @@ def _execute_together(cache: Path, environment: dict[str, str]) -> None:
     notebooks = [str(path) for path in sorted((ROOT / "chapters").glob("*.ipynb"))]
     for command in (["notebook", "-p", str(cache), "add", *notebooks], ["project", "-p", str(cache), "execute"]):
         options = ["--executor", "local-parallel", "--timeout", "600"] if command[-1] == "execute" else []
-        subprocess.run([jcache, *command, *options], cwd=ROOT, env=environment, capture_output=True)
+        # it asks whether it may make the cache
+        subprocess.run([jcache, *command, *options], cwd=ROOT, env=environment, capture_output=True, input=b"y\n")
 
 
 def configuration(cache: Path) -> dict:
