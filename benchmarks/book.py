@@ -20,7 +20,7 @@ def main() -> None:
     """Read, print and keep the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=Path, default=TIMES, help="where a build left them")
-    common.add_record(parser, RECORD)
+    parser.add_argument("--record", type=Path, default=RECORD, help="where to write the record")
     arguments = parser.parse_args()
     if not arguments.times.exists():
         sys.exit("there is no book yet: run make book first")
@@ -34,7 +34,7 @@ def main() -> None:
     for page, seconds in record["seconds"].items():
         print(f"{page:<44}{seconds:5d} s")
     print(f"{'all':<44}{sum(record['seconds'].values()):5d} s")
-    common.keep(arguments, record, whole=True)
+    common.write(arguments.record, record)
 
 
 if __name__ == "__main__":

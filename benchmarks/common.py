@@ -153,7 +153,7 @@ def race(contenders: Mapping[str, Callable[[], Process]], rounds: int, needed: s
 
     Returns:
         ``seconds``, by contender, of all rounds; ``peak_memory_mib``; the last ``values``; ``not_run``, by contender,
-        the reason; ``machine``, medians of what its matrix products and copies reached in the same rounds.
+        the reason; ``machine``, what its matrix products and copies reached in the same rounds.
     """
     processes = {"machine": Process(__file__), **{name: start() for name, start in contenders.items()}}
     not_run: dict[str, str] = {}
@@ -217,12 +217,7 @@ def machine() -> Callable[[], dict[str, float]]:
     pieces = list(zip(np.array_split(target, cores), np.array_split(source, cores), strict=True))
 
     def best(run: Callable[[], object]) -> float:
-        found = float("inf")
-        for _ in range(5):
-            start = time.perf_counter()
-            run()
-            found = min(found, time.perf_counter() - start)
-        return found
+        return min(seconds_of(run) for _ in range(5))
 
     def measure() -> dict[str, float]:
         gemm = min(
@@ -232,6 +227,18 @@ def machine() -> Callable[[], dict[str, float]]:
         return {"sgemm_gflops": 2 * 2048**3 / gemm / 1e9, "copy_gb": 2 * source.nbytes / copy / 1e9}
 
     return measure
+
+
+def seconds_of(run: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def seconds_a_step(take: Callable[[int], object], steps: int) -> float:
+    """Return the seconds of a step: those of thrice as many steps less those of so many, so that no set-up is in it."""
+    return (-seconds_of(lambda: take(steps)) + seconds_of(lambda: take(3 * steps))) / (2 * steps)
 
 
 def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

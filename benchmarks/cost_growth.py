@@ -8,7 +8,6 @@ counted operations have over the same sizes.
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,13 +44,6 @@ class Question:
     formula: str
 
 
-def seconds(run: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def step(generator: keras.Model, discriminator: keras.Model, batch: int, steps: int = 5) -> Made:
     """Return what times steps, a long fit less a short one, and the operations of a step."""
     runtime.set_seed(0)
@@ -59,13 +51,9 @@ def step(generator: keras.Model, discriminator: keras.Model, batch: int, steps: 
     gan.compile()
     real = np.zeros((512, *generator.output_shape[1:]), np.float32)
 
-    def fit(steps: int) -> float:
-        return seconds(lambda: gan.fit(real, batch_size=batch, steps_per_epoch=steps, verbose=0))
-
-    def run() -> float:
-        return (-fit(steps) + fit(3 * steps)) / (2 * steps)
-
-    return run, batch * training_speed.step_flops(generator, discriminator)
+    fit = lambda steps: gan.fit(real, batch_size=batch, steps_per_epoch=steps, verbose=0)  # noqa: E731
+    operations = batch * training_speed.step_flops(generator, discriminator)
+    return lambda: common.seconds_a_step(fit, steps), operations
 
 
 def batches(size: int) -> Made:
@@ -96,33 +84,33 @@ def points(n: int, dimensions: int) -> list[np.ndarray]:
 def frechet_images(n: int) -> Made:
     """Return the distance of n features of 256 dimensions."""
     real, fake = points(n, 256)
-    return lambda: seconds(lambda: frechet.frechet_distance(real, fake)), 4.0 * n * 256**2 + 8 / 3 * 256**3
+    return lambda: common.seconds_of(lambda: frechet.frechet_distance(real, fake)), 4.0 * n * 256**2 + 8 / 3 * 256**3
 
 
 def frechet_features(dimensions: int) -> Made:
     """Return the distance of 5,000 features of so many dimensions."""
     real, fake = points(5000, dimensions)
     operations = 4.0 * 5000 * dimensions**2 + 8 / 3 * dimensions**3
-    return lambda: seconds(lambda: frechet.frechet_distance(real, fake)), operations
+    return lambda: common.seconds_of(lambda: frechet.frechet_distance(real, fake)), operations
 
 
 def kernel_images(n: int) -> Made:
     """Return the kernel distance of n features: ten subsets of 1,000, whatever n."""
     real, fake = points(n, 256)
-    return lambda: seconds(lambda: kernel.kid(real, fake, subsets=10)), 10 * 3 * 2.0 * 1000**2 * 256
+    return lambda: common.seconds_of(lambda: kernel.kid(real, fake, subsets=10)), 10 * 3 * 2.0 * 1000**2 * 256
 
 
 def neighbours_images(n: int) -> Made:
     """Return precision, recall, density and coverage of n points in 64 dimensions."""
     real, fake = points(n, 64)
-    return lambda: seconds(lambda: neighbours.count(real, fake, k_manifold=3, k_balls=5)), 3 * 2.0 * n**2 * 64
+    return lambda: common.seconds_of(lambda: neighbours.count(real, fake, k_manifold=3, k_balls=5)), 3 * 2.0 * n**2 * 64
 
 
 def sliced_images(n: int) -> Made:
     """Return the sliced Wasserstein distance of n points in 64 dimensions."""
     real, fake = points(n, 64)
     operations = 2 * 128 * n * (2 * 64 + np.log2(n))
-    return lambda: seconds(lambda: sliced_wasserstein.sliced_wasserstein(real, fake)), operations
+    return lambda: common.seconds_of(lambda: sliced_wasserstein.sliced_wasserstein(real, fake)), operations
 
 
 QUESTIONS = {

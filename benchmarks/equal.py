@@ -1,6 +1,6 @@
 """Code that a record names may change without changing what it computes, and this shows it.
 
-``python benchmarks/equal.py --since REVISION --why "one line"`` (five minutes on two cores): the models of each study
+``python benchmarks/equal.py --since REVISION --why "one line"`` (two minutes on two cores): the models of each study
 train some steps from their seeds, with the code of that revision and with the code at hand. Where all weights and
 states end in the same bits, ``results/equal.json`` says that the one code is as good as the other, and a record made by
 the one is still valid. Only what a training step runs may differ: networks, losses, terms, training; a change of a
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,6 @@ ROOT = common.RESULTS.parents[1]
 
 def models(study: str) -> Iterator[tuple[str, Any]]:
     """Yield names and untrained models of a study's rows, one of each kind."""
-    from importlib import import_module
-
     module = import_module(study)
     if study == "dcgan":
         yield from ((name, module.compact(0, change)[0]) for name, change in module.ABLATIONS.items())
@@ -75,8 +74,6 @@ def under(tree: Path, studies: list[str], steps: int) -> dict[str, dict[str, str
 
 def made_by(study: str) -> list[str]:
     """Return the patterns of the files that a study's record names."""
-    from importlib import import_module
-
     return import_module(study).MADE_BY
 
 

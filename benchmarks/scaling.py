@@ -17,7 +17,6 @@ import os
 import socket
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
@@ -57,13 +56,9 @@ def step_of(case: str, batch: int, strategy: Any, steps: int) -> Callable[[], fl
         gan = model(case)
     real = np.zeros((2048, 28, 28, 1), np.float32)
 
-    def fit(steps: int) -> float:
-        start = time.perf_counter()
-        gan.fit(real, batch_size=batch, steps_per_epoch=steps, verbose=0)
-        return time.perf_counter() - start
-
+    fit = lambda steps: gan.fit(real, batch_size=batch, steps_per_epoch=steps, verbose=0)  # noqa: E731
     fit(steps), fit(3 * steps)  # traced for both
-    return lambda: (-fit(steps) + fit(3 * steps)) / (2 * steps)
+    return lambda: common.seconds_a_step(fit, steps)
 
 
 def layout(name: str, case: str, steps: int) -> Callable[[], float]:
@@ -128,18 +123,10 @@ def worker(number: int, case: str, steps: int) -> Callable[[], Any]:
 
     reductions = [reduction(size) for size in SIZES]
 
-    def measure() -> list[float]:
-        seconds = []
-        for reduce in reductions:
-            took = []
-            for _ in range(5):
-                start = time.perf_counter()
-                float(reduce())
-                took.append(time.perf_counter() - start)
-            seconds.append(statistics.median(took))
-        return seconds
+    def once(reduce: Callable[[], Any]) -> float:
+        return common.seconds_of(lambda: float(reduce()))
 
-    return measure
+    return lambda: [statistics.median(once(reduce) for _ in range(5)) for reduce in reductions]
 
 
 def gradients(case: str) -> list[int]:
@@ -231,8 +218,7 @@ def main() -> None:
     }
     print(f"all-reduce of two processes: {whole * 1e3:.2f} ms + bytes / {bandwidth / 1e6:.0f} MB a second")
     for case in arguments.cases:
-        starts = {name: functools.partial(common.Process, __file__, name, case, steps) for name in LAYOUTS}
-        processes = {name: start() for name, start in starts.items()}
+        processes = {name: common.Process(__file__, name, case, steps) for name in LAYOUTS}
         turn = lambda process: process.ask()[2]  # noqa: E731
         with common.together(processes.values()):
             for process in processes.values():

@@ -9,7 +9,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from typing import Any
 
 import common
@@ -31,9 +30,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 def timed(name: str) -> float:
     """Return the seconds that a new process takes."""
     variables = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    start = time.perf_counter()
-    subprocess.run([sys.executable, *COMMANDS[name]], check=True, capture_output=True, env=variables)
-    return time.perf_counter() - start
+    command = [sys.executable, *COMMANDS[name]]
+    return common.seconds_of(lambda: subprocess.run(command, check=True, capture_output=True, env=variables))
 
 
 def main() -> None:

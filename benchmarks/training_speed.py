@@ -42,6 +42,7 @@ CASES: dict[str, tuple[str, int, tuple[str, ...]]] = {  # networks, batch, who
     "selu_32": ("selu", 32, ("source", *_KERAS)),
     "mnist_256": ("mnist", 256, ("source", "source, oneDNN off", *_KERAS, "simultaneous")),
 }
+ADAM = {"fashion": (1e-4, 2e-4, 0.5), "mnist": (1e-4, 1e-4, 0.9)}  # the generator's rate, the discriminator's, beta_1
 SECONDS = 4.0  # of a contender's turn
 IMAGES = "GAN_BENCHMARK_IMAGES"  # names the file, so that PyTorch's process need not import TensorFlow to read them
 
@@ -63,7 +64,7 @@ def optimizers(kind: str) -> tuple[Any, Any]:
 
     if kind == "selu":
         return keras.optimizers.RMSprop(1e-3), keras.optimizers.RMSprop(1e-3)
-    rates, beta = ((1e-4, 1e-4), 0.9) if kind == "mnist" else ((1e-4, 2e-4), 0.5)
+    *rates, beta = ADAM[kind]
     generator, discriminator = (keras.optimizers.Adam(rate, beta_1=beta) for rate in rates)
     return generator, discriminator
 
@@ -151,7 +152,7 @@ def torch(kind: str, batch: int, *, compiled: bool = False) -> Callable[[int], o
     if kind == "selu":
         chosen = [torch.optim.RMSprop(n.parameters(), 1e-3, alpha=0.9) for n in (generator, discriminator)]
     else:
-        rates, beta = ((1e-4, 1e-4), 0.9) if kind == "mnist" else ((1e-4, 2e-4), 0.5)
+        *rates, beta = ADAM[kind]
         pairs = zip((generator, discriminator), rates, strict=True)
         chosen = [torch.optim.Adam(n.parameters(), rate, betas=(beta, 0.999), eps=1e-7) for n, rate in pairs]
     judged = discriminator
@@ -275,9 +276,8 @@ def overheads(rounds: int, steps: int) -> dict[str, Any]:
             self.seconds += time.perf_counter() - self.start
 
     def fit(*given: Any) -> float:
-        start = time.perf_counter()
-        gan.fit(real, batch_size=32, steps_per_epoch=steps // 20, epochs=20, verbose=0, callbacks=list(given))
-        return time.perf_counter() - start
+        run = dict(batch_size=32, steps_per_epoch=steps // 20, epochs=20, verbose=0, callbacks=list(given))
+        return common.seconds_of(lambda: gan.fit(real, **run))
 
     fit()
     whole, parts, bare, watched, saving = [], [], [], [], []
@@ -294,9 +294,7 @@ def overheads(rounds: int, steps: int) -> dict[str, Any]:
                 kept, sys.stdout = sys.stdout, nowhere
                 watched.append(fit(callbacks.Progress(20), history, resume))
                 sys.stdout = kept
-            start = time.perf_counter()
-            gan.save(run / "again.keras")
-            saving.append(time.perf_counter() - start)
+            saving.append(common.seconds_of(functools.partial(gan.save, run / "again.keras")))
     return {
         "steps": steps,
         "fit_over_its_steps": common.ratio(whole, parts),
@@ -336,9 +334,7 @@ def as_many(run: Callable[[int], object], unit: int) -> int:
     steps, took = unit // 2, 0.0
     while took < SECONDS / 4:
         steps *= 2
-        start = time.perf_counter()
-        run(steps)
-        took = time.perf_counter() - start
+        took = common.seconds_of(functools.partial(run, steps))
     return max(1, round(steps * SECONDS / took / unit)) * unit
 
 

@@ -108,10 +108,10 @@ def is_built(output: Path, budget: str) -> bool:
 
 def build(output: Path, budget: str) -> None:
     """Build the book into ``output``/html with every notebook executed at this budget."""
-    stamp, value = output / "book.stamp", digest(*INPUTS, extra=budget)
     if is_built(output, budget):
         print(f"{output.relative_to(ROOT)}/html/index.html is up to date")
         return
+    stamp, value = output / "book.stamp", digest(*INPUTS, extra=budget)
     library, library_value = (
         output / "library.stamp",
         digest("gan_utils/**/*", "benchmarks/**/*", "constraints.txt", extra=budget),
