@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PAIR := -n 2 --dist loadfile  # two at a time; a file's tests and a notebook's cells in order
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest  # so that the two do not wait for each other's threads
 BENCHMARKS := training_step training_speed metrics cost_growth startup scaling time_to_quality book
 export KERAS_BACKEND := tensorflow
 
@@ -17,11 +18,11 @@ book: $(STAMP)
 
 test: $(STAMP)
 	@echo "Unit tests, doctests, checks of the book's files"
-	$(BIN)/python -m pytest gan_utils tests --ignore tests/site $(PAIR) --durations=5
+	$(PYTEST) gan_utils tests --ignore tests/site $(PAIR) --durations=5
 	@echo "Every notebook, every cell, at the smoke budget"
-	GAN_BOOK_BUDGET=smoke $(BIN)/python -m pytest chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PAIR) --durations=5
+	GAN_BOOK_BUDGET=smoke $(PYTEST) chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PAIR) --durations=5
 	@echo "Every page in a browser"
-	$(BIN)/python -m pytest tests/site -n 2 --dist worksteal -rs --durations=5
+	$(PYTEST) tests/site -n 2 --dist worksteal -rs --durations=5
 
 serve:
 	@test -f _build/html/index.html || { echo "There is no book yet: run make book first."; exit 1; }

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import importlib
 import json
+import runpy
 import statistics
 import subprocess
 import sys
@@ -495,7 +496,7 @@ def test_the_best_four_on_the_ring_and_plain_play_on_the_grid(monkeypatch):
             ["--steps=1", "--rounds=1", "--cases", "selu_32", "--who", "source", "gan_utils"],
             "as fast",
         ),
-        ("metrics", ["--n=300", "--rounds=1", "--cases", "kid", "neighbours"], "gan-utils score of 1,800 images"),
+        ("metrics", ["--n=300", "--rounds=1", "--cases", "neighbours"], "gan-utils score of 1,800 images"),
         ("time_to_quality", ["--scale=0.01", "--n=100", "--rows", "S4/0", "compact/0"], "the best source"),
         ("cost_growth", ["--rounds=1", "--parts=2", "--questions", "step, width", "kid, images"], "operations"),
         ("scaling", ["--rounds=1", "--steps=1", "--cases", "fashion"], "the model says"),
@@ -507,9 +508,15 @@ def test_the_best_four_on_the_ring_and_plain_play_on_the_grid(monkeypatch):
         ("dcgan", ["--scale=0.01", "--n=100", "--rows", "model/compact/0", "model/fashion/0"], "of the Fashion GAN's"),
     ],
 )
-def test_a_slice_of_each_study_runs(tmp_path, study, options, says):
+def test_a_slice_of_each_study_runs(tmp_path, monkeypatch, capsys, study, options, says):
     record = tmp_path / "r.json"
-    command = [sys.executable, BENCHMARKS / f"{study}.py", f"--record={record}", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert says in done.stdout and {"date", "hardware", "versions"} <= set(json.loads(record.read_text()))
+    command = [str(BENCHMARKS / f"{study}.py"), f"--record={record}", *options]
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setattr(sys, "argv", command)
+    if study == "mode_collapse":  # it gives TensorFlow one thread, which must not have started yet
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        print(done.stdout)
+    else:
+        runpy.run_path(command[0], run_name="__main__")
+    assert says in capsys.readouterr().out and {"date", "hardware", "versions"} <= set(json.loads(record.read_text()))
