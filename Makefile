@@ -18,7 +18,7 @@ book: $(STAMP)
 
 test: $(STAMP)
 	@echo "Unit tests, doctests, checks of the book's files"
-	$(PYTEST) gan_utils tests --ignore tests/site $(PAIR) --durations=5
+	$(PYTEST) gan_utils tests --ignore tests/site $(PAIR) --durations=5 --cov gan_utils --cov-report=term:skip-covered --cov-fail-under=95
 	@echo "Every notebook, every cell, at the smoke budget"
 	GAN_BOOK_BUDGET=smoke $(PYTEST) chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PAIR) --durations=5
 	@echo "Every page in a browser"
@@ -34,10 +34,10 @@ bench: $(STAMP)
 	for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python benchmarks/$$each.py; done
 
 lint: $(STAMP)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/codespell
 
 clean:
-	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf _build .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'

@@ -1,7 +1,7 @@
 """The seconds of the book's pages: ``make book && python benchmarks/book.py``.
 
-Records what the last build measured while it executed the notebooks: nothing is run here. (The record is one of the
-files that pages read, so the next `make book` executes them again.)
+Records what the last build measured while it executed the notebooks: nothing is run here. The record alone is no
+reason for another build.
 """
 
 import argparse

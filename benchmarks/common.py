@@ -98,6 +98,7 @@ class Process:
             self.close()
             raise NotRun(answer.removeprefix("not run: "))
         if answer != "ready":
+            self.close()
             raise RuntimeError(f"a contender did not start; run {' '.join(self.command)} to see why.")
         self.is_ready = True
 
@@ -108,6 +109,7 @@ class Process:
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
+            self.close()
             raise RuntimeError(f"a contender ended in the middle; run {' '.join(self.command)} to see why.")
         seconds, memory, value = json.loads(answer)
         return seconds, memory, value
@@ -120,6 +122,7 @@ class Process:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.process.stdout.close()
 
 
 def serve(make: Callable[[], Callable[[], Any]]) -> None:

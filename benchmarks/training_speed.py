@@ -394,21 +394,23 @@ def main() -> None:
         "rounds": arguments.rounds,
         "cases": {},
     }
-    folder = tempfile.TemporaryDirectory()
-    os.environ[IMAGES] = f"{folder.name}/images.npy"
-    np.save(os.environ[IMAGES], data.load("fashion_mnist").images)
-    for case in arguments.cases:
-        row = record["cases"][case] = measure(case, arguments.rounds, arguments.steps, arguments.who)
-        print(case, "  ".join(f"{n} {rate:,} images/s" for n, rate in row["images_per_second"].items()))
-        for ours, others in row["speed_over"].items():
-            for name, found in others.items():
-                low, high = found["interval"]
-                print(f"  {ours} is {found['median']:.2f} times as fast as {name} (95 %: {low:.2f} to {high:.2f})")
-            share, peak = row["share_of_sgemm"][ours]["median"], row["machine"]["sgemm_gflops"]
-            print(f"  {ours}: {row['mflop_an_image'][ours]} MFLOP an image, {share:.0%} of {peak:.0f} GFLOP/s sgemm")
-        print(f"  peak memory, MiB: {row['peak_memory_mib']}")
-        for name, reason in row["not_run"].items():
-            print(f"  not run: {name}: {reason}")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[IMAGES] = f"{folder}/images.npy"
+        np.save(os.environ[IMAGES], data.load("fashion_mnist").images)
+        for case in arguments.cases:
+            row = record["cases"][case] = measure(case, arguments.rounds, arguments.steps, arguments.who)
+            print(case, "  ".join(f"{n} {rate:,} images/s" for n, rate in row["images_per_second"].items()))
+            for ours, others in row["speed_over"].items():
+                for name, found in others.items():
+                    low, high = found["interval"]
+                    print(f"  {ours} is {found['median']:.2f} times as fast as {name} (95 %: {low:.2f} to {high:.2f})")
+                share, peak = row["share_of_sgemm"][ours]["median"], row["machine"]["sgemm_gflops"]
+                print(
+                    f"  {ours}: {row['mflop_an_image'][ours]} MFLOP an image, {share:.0%} of {peak:.0f} GFLOP/s sgemm"
+                )
+            print(f"  peak memory, MiB: {row['peak_memory_mib']}")
+            for name, reason in row["not_run"].items():
+                print(f"  not run: {name}: {reason}")
     if not arguments.who:
         record["overheads"] = found = overheads(arguments.rounds, 20 * (arguments.steps or 60))
         print(f"fit over the sum of its steps {found['fit_over_its_steps']['median']:.3f}")

@@ -1,4 +1,4 @@
-"""The command ``gan-utils``: score generated samples; name what went wrong in a run."""
+"""The command ``gan-utils``: score generated samples; name what went wrong in a run; export a generator."""
 
 import argparse
 import contextlib
@@ -11,10 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import gan_utils
+
 _EXAMPLES = """examples:
   gan-utils score real.npy fake.npy --extractor identity
   gan-utils score fashion_mnist:test runs/fashion.keras --metrics frechet,kid,precision,recall
   gan-utils doctor runs/a/history.json
+  gan-utils export runs/fashion.keras generator.onnx --scores scores.json --data "Fashion-MNIST"
+
+complete words with Tab, in bash (or zsh, or tcsh):
+  gan-utils completion bash > ~/.local/share/bash-completion/completions/gan-utils
 """
 _SCORE_EXAMPLES = """what can be scored:
   x.npy, x.npz    images (N, H, W[, C]), uint8 or float in [-1, 1]; or vectors (N, D) with --extractor identity
@@ -47,11 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 if the doctor found something, 2 for a file or an option that cannot be used, with one
         line on standard error.
     """
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"gan-utils: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = _Parser(prog="gan-utils", description=__doc__, epilog=_EXAMPLES, formatter_class=raw)
-    commands = parser.add_subparsers(dest="command", required=True)
+    program = _Parser(prog="gan-utils", description=__doc__, epilog=_EXAMPLES, formatter_class=raw)
+    program.add_argument("--version", action="version", version=f"gan-utils {gan_utils.__version__}")
+    commands = program.add_subparsers(dest="command", required=True)
     about = "score generated samples against real ones, with 95 %% intervals"
     score = commands.add_parser("score", help=about, description=about, epilog=_SCORE_EXAMPLES, formatter_class=raw)
+    score.set_defaults(run=_score)
     score.add_argument("real", help="real samples; for memorisation the training set")
     score.add_argument("fake", help="generated samples")
     score.add_argument(
@@ -75,15 +93,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     score.add_argument("--cache", type=Path, help="a folder that keeps the features of the real samples")
     score.add_argument("--no-intervals", action="store_true", help="values only, which is faster")
     score.add_argument("--json", action="store_true", help="one line of JSON and nothing else on standard output")
-    doctor = commands.add_parser("doctor", help="name what went wrong in a run, from its history file")
+    about = "name what went wrong in a run, from its history file"
+    doctor = commands.add_parser("doctor", help=about, description=about)
+    doctor.set_defaults(run=_doctor)
     doctor.add_argument("history", type=Path, help="a .json or .csv written by callbacks.HistoryFile")
     doctor.add_argument("--loss", help="the GAN's loss, if the file does not say; non_saturating otherwise")
-    options = parser.parse_args(arguments)
-    try:
-        return _score(options) if options.command == "score" else _doctor(options.history, options.loss)
-    except (ValueError, OSError) as error:
-        print(f"gan-utils: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    about = "write a saved GAN's generator for use without this library, and a model card beside it"
+    export = commands.add_parser("export", help=about, description=about)
+    export.set_defaults(run=_export)
+    export.add_argument("gan", type=Path, help="a .keras file written by GAN.save or callbacks.Resume")
+    export.add_argument("generator", type=Path, help="x.keras, x.onnx, or x for a folder with a SavedModel")
+    export.add_argument("--scores", type=Path, help="a file with what gan-utils score --json printed, for the card")
+    export.add_argument("--data", default="", help="what it was trained on, for the card")
+    export.add_argument("--notes", default="", help="what else a user of the samples must know, for the card")
+    about = "print what makes a shell complete gan-utils' words"
+    completion = commands.add_parser("completion", help=about, description=about)
+    completion.set_defaults(run=_completion)
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    return program
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -127,7 +154,8 @@ def _score(options: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(path: Path, loss: str | None) -> int:
+def _doctor(options: argparse.Namespace) -> int:
+    path, loss = options.history, options.loss
     history, recorded = _read_history(path)
     from gan_utils import losses
     from gan_utils.training import doctor  # TensorFlow starts only once the file is known to be good
@@ -142,6 +170,30 @@ def _doctor(path: Path, loss: str | None) -> int:
     if not findings:
         print(f"nothing found in {max(map(len, history.values()), default=0)} epochs of {', '.join(history)}")
     return bool(findings)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from gan_utils.metrics import scoring
+
+    scores = None
+    if options.scores:
+        try:
+            scores = scoring.Scores.from_dict(json.loads(options.scores.read_text()))
+        except ValueError as error:
+            raise ValueError(f"{options.scores} holds no scores: {error}") from error
+    from gan_utils import training  # TensorFlow starts only once the scores are known to be good
+
+    gan = training.GAN.load(options.gan)
+    card = gan.export(options.generator, scores=scores, data=options.data, notes=options.notes)
+    print(f"{options.generator} and {card}")
+    return 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(parser(), options.shell))
+    return 0
 
 
 def _read_history(path: Path) -> tuple[dict[str, list[float]], str | None]:

@@ -63,7 +63,7 @@ def image_grid(
     axes.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(title, fontsize=10)
-    return axes.figure, axes  # type: ignore[return-value]
+    return axes.figure, axes
 
 
 def curves(
@@ -204,7 +204,7 @@ def _pretty(figure: Figure, printer: Any, cycle: bool) -> None:
 
 
 # IPython's protocol for plain text; a formatter that is registered goes when Matplotlib's inline backend is set up
-Figure._repr_pretty_ = _pretty  # type: ignore[attr-defined]
+Figure._repr_pretty_ = _pretty
 
 
 def in_a_row(*figures: Figure) -> Any:

@@ -93,7 +93,7 @@ def once(name: str, function: str, **arguments: Any) -> tuple[np.ndarray, dict[s
         total.update(path.read_bytes())
     kept = root / "_build" / "once" / f"{name}-{asked}-{total.hexdigest()[:8]}.npz"
     if kept.exists():
-        with np.load(kept) as found:
+        with np.load(kept, allow_pickle=False) as found:
             return found["values"], json.loads(str(found["how"]))
     values, how = getattr(study, function)(**arguments)
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-r"""What is added to a loss: penalties and matching terms, as pure functions and as `Term`s that a GAN takes.
+r"""What is added to a loss: penalties and matching terms, as pure functions, and as terms that a GAN takes.
 
 The functions are the papers' formulas without their weights. A `Term` is such a formula with a weight, the player whose
 loss it joins and an interval: with ``every=k`` it is computed at every k-th step of that player and counted k times

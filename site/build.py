@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,11 +34,12 @@ INPUTS = [
     "*.txt",
     "package-lock.json",
 ]
+TIMES = ROOT / "benchmarks/results/book.json"  # made by a build, so no reason for another
 ASSETS = {  # in node_modules: what of it the pages load
-    "mathjax": ["es5/tex-chtml-full.js", "es5/output/chtml/fonts/woff-v2"],
+    "mathjax": ["es5/tex-chtml-full.js", "es5/output/chtml/fonts/woff-v2", "LICENSE"],
     "requirejs": ["require.js"],
     "@jupyter-widgets/html-manager": ["dist"],
-    "anywidget": ["dist/index.js"],
+    "anywidget": ["dist/index.js", "LICENSE"],
 }
 
 
@@ -46,7 +47,7 @@ def digest(*patterns: str, extra: str = "") -> str:
     """Return a hash of the names and contents of all files that match, and of `extra`."""
     total = hashlib.sha256(extra.encode())
     files = {path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()}
-    for path in sorted(path for path in files if "__pycache__" not in path.parts):
+    for path in sorted(path for path in files - {TIMES} if "__pycache__" not in path.parts):
         total.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
 
@@ -94,7 +95,7 @@ def _page_assets() -> None:
             source, copy = ROOT / "node_modules" / package / part, target / package.rsplit("/", 1)[-1] / part
             copy.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("*.map", "*.LICENSE.txt", "*.d.ts"))
+                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("*.map", "*.d.ts"))
             else:
                 shutil.copy(source, copy)
     stamp.write_text(value)
@@ -139,7 +140,7 @@ def build(output: Path, budget: str) -> None:
     site = output / "html"
     shutil.rmtree(site, ignore_errors=True)
     shutil.copytree(output / "_build/html", site)
-    _mend_pages(_executed_notebooks(cache, site / "_sources"), site / "chapters")
+    _mend_pages(_executed_notebooks(cache, site / "_sources"), [*site.glob("*.html"), *site.glob("chapters/*.html")])
     index = site / "index.html"  # a redirect, on which browsers would ask the server for an icon of its own
     index.write_text('<link rel="icon" href="data:,">\n' + index.read_text())
     stamp.write_text(value)
@@ -198,7 +199,7 @@ def _executed_notebooks(cache: Path, sources: Path) -> list[nbformat.NotebookNod
     return notebooks
 
 
-def _mend_pages(notebooks: list[nbformat.NotebookNode], pages: Path) -> None:
+def _mend_pages(notebooks: list[nbformat.NotebookNode], pages: Iterable[Path]) -> None:
     """Give pictures their words, and take from the pages what misleads a screen reader."""
     texts = {}  # a picture's file is named by the hash of its bytes
     outputs = [output for notebook in notebooks for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -209,10 +210,15 @@ def _mend_pages(notebooks: list[nbformat.NotebookNode], pages: Path) -> None:
     def words(match: re.Match) -> str:
         return f'alt="{html.escape(texts.get(match[1], ""), quote=True)}"'
 
-    for page in pages.glob("*.html"):
+    for page in pages:
         text = re.sub(r'alt="[^"]*?([0-9a-f]{64})\.png"', words, page.read_text())
         # a label that hides the words inside; a list whose entries are not list items
         text = text.replace(' aria-label="Toggle hidden content"', "").replace(' role="list" class="citation-list"', "")
+        # a button inside a button; a button without a name
+        text = re.sub(r"<summary>Expand for references to .*?</summary>", "<summary>Where it is used</summary>", text)
+        text = text.replace(
+            '<summary><span class="toctree-toggle"', '<summary aria-label="Pages below"><span class="toctree-toggle"'
+        )
         page.write_text(text)
 
 

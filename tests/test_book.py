@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
-CHAPTERS = [path for path in NOTEBOOKS if path.stem != "intro"]
+CHAPTERS = [path for path in NOTEBOOKS if path.stem not in ("intro", "own_images")]
 PAGES = NOTEBOOKS + sorted((ROOT / "chapters").glob("*.md"))
 
 
@@ -29,8 +29,8 @@ def code_cells(notebook):
 
 def toc_files():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    parts = toc.get("parts", [toc])
-    return [toc["root"], *(chapter["file"] for part in parts for chapter in part["chapters"])]
+    chapters = [page for chapter in toc["chapters"] for page in (chapter, *chapter.get("sections", []))]
+    return [toc["root"], *(page["file"] for page in chapters)]
 
 
 def test_the_table_of_contents_names_every_page_once():
@@ -44,6 +44,18 @@ def test_notebooks_carry_no_outputs(path):
     for cell in code_cells(notebook):
         assert not cell.outputs and cell.execution_count is None, "clear all outputs, then save"
     assert "widgets" not in notebook.metadata
+
+
+def test_every_module_has_a_place_in_the_reference():
+    package = ROOT / "gan_utils"
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in package.rglob("*.py")}
+    # what only checks arguments, joins browser modules, or made the shipped classifier
+    inner = {"gan_utils.metrics.checks", "gan_utils.theory.checks", "gan_utils.widgets.browser"}
+    inner |= {"gan_utils.metrics.train_fashion_mnist"} | {name for name in modules if name.endswith("__init__")}
+    pages = "".join(path.read_text() for path in (ROOT / "chapters").glob("api_*.md"))
+    shown = re.findall(r"^## (\S+)\n\n```\{eval-rst\}\n\.\. automodule:: gan_utils\.(\S+)\n```$", pages, re.MULTILINE)
+    assert all(heading == module for heading, module in shown)
+    assert sorted(f"gan_utils.{module}" for _, module in shown) == sorted(modules - inner)
 
 
 ANATOMY = [r"^# ", r"\*\*You will\*\*", r"\*\*You need\*\*", r"\*\*Minutes\*\*", r"\$\$ \(eq-"]
@@ -108,7 +120,7 @@ def test_no_file_names_a_machine_or_a_registry():
     lines = [
         f"{name}:{number}"
         for name in tracked.stdout.split()
-        if not name.endswith(".npz") and name != "tests/test_book.py"
+        if not name.endswith((".npz", ".png")) and name != "tests/test_book.py"
         for number, line in enumerate((ROOT / name).read_text().splitlines(), 1)
         if re.search(r"/home/\w|/root/|/work/|/tmp/|registry\.npmjs|files\.pythonhosted|pypi\.org|\"resolved\":", line)
     ]
@@ -120,3 +132,24 @@ def test_colour_maps_are_safe_for_colour_blind_readers():
     sources = [*NOTEBOOKS, *(ROOT / "gan_utils").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
     text = "\n".join(path.read_text() for path in sources)
     assert set(re.findall(r'cmap=\\?"([A-Za-z_]+)', text)) <= safe
+
+
+def test_identifiers_of_papers_are_well_formed_and_unique():
+    entries = re.split(r"\n(?=@)", (ROOT / "references.bib").read_text().strip())
+    found = []
+    for entry in entries:
+        fields = dict(re.findall(r"^\s*(eprint|doi|url|isbn)\s*=\s*\{(.*?)\}", entry, re.MULTILINE | re.IGNORECASE))
+        assert fields or re.match(r"@\w+\{(brown1951|nvidia2023),", entry), f"no identifier: {entry[:60]}"
+        if "eprint" in fields:
+            assert re.fullmatch(r"\d{2}(0[1-9]|1[0-2])\.\d{4,5}", fields["eprint"]), entry
+        if "doi" in fields:
+            assert re.fullmatch(r"10\.\d{4,9}/[^\s{}]+", fields["doi"]), entry
+        found += fields.values()
+    assert len(found) == len(set(found))
+    sources = [*PAGES, *(ROOT / "gan_utils").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py"), ROOT / "README.md"]
+    for path in sources:
+        text = path.read_text()
+        for number in re.findall(r"arXiv[: ]\s*([\w./-]+)", text):
+            assert re.match(r"(\d{2}(0[1-9]|1[0-2])\.\d{4,5}|[a-z-]+/\d{7})\b", number), f"{path.name}: arXiv {number}"
+        for number in re.findall(r"doi[: ]\s*(\S+)", text):
+            assert re.match(r"10\.\d{4,9}/\S", number), f"{path.name}: doi {number}"

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_utils import cli, data, training
+import gan_utils
+from gan_utils import cli, data, metrics, training
 from gan_utils.metrics import features, inputs
 from gan_utils.networks import dense, toy
 from gan_utils.runtime import keras
 
+pytestmark = pytest.mark.filterwarnings("default:.*covariance is singular:UserWarning")  # so few images
 RANDOM = np.random.default_rng(0)
 IMAGES = data.load(split="test").images[:120]
 
@@ -291,3 +293,67 @@ def test_warnings_are_lines_of_their_own(folder, capfd):
     found = cli.main(["score", "real.npy", "few.npy", "--metrics", "frechet", "--extractor", "identity", "--json"])
     out, err = capfd.readouterr()
     assert found == 0 and json.loads(out) and err.startswith("gan-utils: ") and "singular" in err
+
+
+# export and completion
+
+
+@pytest.fixture
+def saved(folder):
+    gan = training.GAN(toy.generator(), toy.discriminator())
+    gan.save("gan.keras")
+    return gan
+
+
+def test_export_writes_a_generator_and_its_card(saved, folder, capsys):
+    words = ["score", "real.npy", "fake.npy", "--extractor", "identity", "--metrics", "frechet"]
+    assert cli.main([*words, "--json"]) == 0
+    Path("scores.json").write_text(capsys.readouterr().out)
+    assert cli.main(["export", "gan.keras", "out/g.keras", "--scores", "scores.json", "--data", "a ring"]) == 0
+    assert capsys.readouterr().out == f"{Path('out/g.keras')} and {Path('out/g.md')}\n"
+    card = Path("out/g.md").read_text()
+    assert "a ring" in card and "frechet" in card and "n_real 300" in card
+    latents = RANDOM.normal(size=(3, saved.latent_dim)).astype(np.float32)
+    assert np.allclose(keras.saving.load_model("out/g.keras")(latents), saved.decode(latents), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["gan.keras", "g.h5"], "expected x.keras, x.onnx"),
+        (["missing.keras", "g.keras"], "missing.keras does not exist"),
+        (["real.npy", "g.keras"], "real.npy"),
+        (["gan.keras", "g.keras", "--scores", "images.npy"], "images.npy holds no scores"),
+        (["gan.keras", "g.keras", "--scores", "empty.json"], "empty.json holds no scores"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(saved, folder, capsys, words, says):
+    Path("empty.json").write_text("{}")
+    assert cli.main(["export", *words]) == 2
+    errors = capsys.readouterr().err
+    assert says in errors and errors.count("\n") == 1 and not Path("g.keras").exists()
+
+
+def test_scores_survive_json():
+    scores = metrics.score(RANDOM.normal(size=(60, 2)), RANDOM.normal(size=(60, 2)), ["kid"], extractor="identity")
+    assert metrics.Scores.from_dict(json.loads(scores.to_json())) == scores
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_a_shell_completes_commands_and_options(shell, tmp_path, capsys):
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for word in ("score", "doctor", "export", "extractor"))
+    if shell == "bash":
+        (tmp_path / "words").write_text(script)
+        check = (
+            'source words; COMP_WORDS=(gan-utils score --extr); COMP_CWORD=2; _shtab_gan_utils; echo "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(["bash", "-c", check], cwd=tmp_path, capture_output=True, text=True)
+        assert done.stdout.strip() == "--extractor", done.stderr
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0 and capsys.readouterr().out == f"gan-utils {gan_utils.__version__}\n"

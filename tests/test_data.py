@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import gzip
 import http.server
@@ -85,11 +86,13 @@ def test_an_unreadable_file_or_folder_is_named(tmp_path, monkeypatch):
         images.resolve()
 
 
-def serve(handler):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server, f"http://127.0.0.1:{server.server_port}/"
+@contextlib.contextmanager
+def serving(handler):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 @pytest.fixture
@@ -127,15 +130,14 @@ def test_a_stalled_download_ends_after_the_limit_and_leaves_nothing(nowhere_else
             pass
 
     assert images._STALL_SECONDS == 10
-    server, origin = serve(Stalling)
     monkeypatch.setattr(images, "_STALL_SECONDS", 0.5)
-    monkeypatch.setattr(images, "_ORIGIN", origin)
-    start = time.monotonic()
-    with pytest.raises(FileNotFoundError, match=r"stalled for 0.5 s"):
-        images.resolve()
-    assert time.monotonic() - start < 4
+    with serving(Stalling) as origin:
+        monkeypatch.setattr(images, "_ORIGIN", origin)
+        start = time.monotonic()
+        with pytest.raises(FileNotFoundError, match=r"stalled for 0.5 s"):
+            images.resolve()
+        assert time.monotonic() - start < 4
     assert not files_under(nowhere_else)
-    server.shutdown()
 
 
 def test_an_interrupted_download_leaves_nothing(nowhere_else, monkeypatch):
@@ -150,11 +152,10 @@ def test_an_interrupted_download_leaves_nothing(nowhere_else, monkeypatch):
 
 
 def test_a_download_is_checked_kept_and_found_again(nowhere_else, monkeypatch):
-    server, origin = serve(functools.partial(Quiet, directory=REAL))
-    monkeypatch.setattr(images, "_ORIGIN", origin)
-    folder = images.resolve()
+    with serving(functools.partial(Quiet, directory=REAL)) as origin:
+        monkeypatch.setattr(images, "_ORIGIN", origin)
+        folder = images.resolve()
     assert folder == nowhere_else / "datasets/fashion-mnist" and len(files_under(nowhere_else)) == 4
-    server.shutdown()
     assert images.resolve() == folder and data.load(split="test").images.shape == (10_000, 28, 28, 1)
 
 

@@ -16,6 +16,8 @@ import scipy.special
 
 from gan_utils.metrics import coverage, frechet, inception_score, kernel, precision_recall
 
+# what torchmetrics says of its memory, and PyTorch of the deviation of one split
+pytestmark = pytest.mark.filterwarnings("ignore:Metric `:UserWarning", r"ignore:std\(\):UserWarning")
 RANDOM = np.random.default_rng(0)
 REAL = np.maximum(RANDOM.normal(size=(1500, 40)) @ RANDOM.normal(size=(40, 40)), 0)
 FAKE = 1.1 * np.maximum(RANDOM.normal(size=(1500, 40)) @ RANDOM.normal(size=(40, 40)), 0) + 0.1

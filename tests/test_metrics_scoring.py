@@ -46,6 +46,7 @@ def test_order_batches_and_form_do_not_matter():
         assert one[name] == pytest.approx(other[name], rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:.*covariance is singular:UserWarning")
 def test_the_result_prints_and_goes_through_json():
     scores = metrics.score(REAL, FAKE[:400], ["frechet", "recall"], extractor="identity", seed=3)
     table, back = str(scores), json.loads(scores.to_json())
@@ -102,6 +103,7 @@ def test_over_seeds():
             metrics.over_seeds(few)
 
 
+@pytest.mark.filterwarnings("ignore:.*covariance is singular:UserWarning")
 def test_degenerate_sets():
     copies = metrics.score(REAL, REAL.copy(), ON_POINTS, extractor="identity")
     assert abs(copies["frechet"]) < 1e-6 and copies["precision"] == copies["recall"] == copies["coverage"] == 1

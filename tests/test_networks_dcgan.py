@@ -59,3 +59,21 @@ def test_relu_in_the_discriminator_is_an_option():
 def test_an_unknown_option_is_refused(build, option):
     with pytest.raises(ValueError, match="expected one of"):
         build(**option)
+
+
+@pytest.mark.parametrize(
+    ("shape", "generator_widths", "discriminator_widths"),
+    [((64, 64, 3), (64, 32, 16), (16, 32, 64)), ((32, 48, 1), (8,), (8,)), ((16, 16, 3), (8, 8, 8, 8), (8, 8, 8, 8))],
+)
+def test_images_of_another_shape(shape, generator_widths, discriminator_widths):
+    generator = dcgan.compact_generator(shape=shape, widths=generator_widths)
+    discriminator = dcgan.compact_discriminator(shape=shape, widths=discriminator_widths)
+    assert generator.output_shape == (None, *shape) and discriminator.input_shape == (None, *shape)
+    assert broken(generator) == broken(discriminator) == []
+
+
+@pytest.mark.parametrize("build", [dcgan.compact_generator, dcgan.compact_discriminator])
+@pytest.mark.parametrize("wrong", [{"shape": (30, 28, 1)}, {"widths": (8, 8, 8)}, {"shape": (28, 28)}, {"widths": ()}])
+def test_a_shape_that_cannot_be_halved_so_often_is_refused(build, wrong):
+    with pytest.raises(ValueError, match=r"multiples of .* Resize the images or change the widths"):
+        build(**wrong)

@@ -287,7 +287,8 @@ def test_killed_and_started_again_ends_in_the_same_bits(tmp_path, how, uninterru
         if how == signal.SIGINT:
             assert "saving at the end of this epoch" in errors and "the same call of fit goes on" in errors
     process = start(tmp_path, epochs)
-    assert process.wait(timeout=120) == 0, process.stderr.read()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
     with np.load(tmp_path / "final.npz") as found:
         assert all(np.array_equal(found[f"arr_{i}"], value) for i, value in enumerate(uninterrupted))
     assert not list(tmp_path.glob(".writing-*"))

@@ -53,7 +53,7 @@ def density_coverage_interval(
         seed: of the halves.
 
     Returns:
-        Two `Estimate`s; for fewer than 20 samples density has none, coverage Wilson's.
+        Two estimates; for fewer than 20 samples density has none, coverage Wilson's.
 
     Raises:
         ValueError: as `density_coverage`, or if k is too large for a half.

@@ -135,10 +135,12 @@ def cached_features(
 
 
 def _array(path: Path) -> np.ndarray:
-    found = np.load(path, mmap_mode="r", allow_pickle=False)
-    if isinstance(found, np.ndarray):
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"PK"  # whatever its name says
+    if not zipped:
+        found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
         return found
-    with found as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # closed even if it is damaged
         names = archive.files
         chosen = names if len(names) == 1 else [name for name in _PREFERRED if name in names]
         if not chosen:

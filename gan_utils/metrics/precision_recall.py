@@ -57,7 +57,7 @@ def precision_recall_interval(
         seed: of the halves.
 
     Returns:
-        Two `Estimate`s; Wilson's alone for fewer than 20 samples.
+        Two estimates; Wilson's alone for fewer than 20 samples.
 
     Raises:
         ValueError: as `precision_recall`, or if k is too large for a half.

@@ -31,6 +31,7 @@ K_MANIFOLD, K_BALLS = 3, 5
 _NEIGHBOURS = ("precision", "recall", "density", "coverage")
 _COLUMNS = 64
 _LABELS = ("inception_score", "mode_score")
+_Function = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,22 @@ class Scores:
         }
         told = {"n_real": self.n_real, "n_fake": self.n_fake, "extractor": self.extractor, "resize": self.resize}
         return {"metrics": rows, **told, "seed": self.seed}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> "Scores":
+        """Return the scores that `to_dict` gave, for example from a file of ``gan-utils score --json``.
+
+        Raises:
+            ValueError: if something is missing.
+        """
+        try:
+            rows = {}
+            for name, row in found["metrics"].items():
+                value, low, high = (np.nan if row[end] is None else float(row[end]) for end in _ENDS)
+                rows[name] = intervals.Estimate(value, low, high, row["method"])
+            return cls(rows, *(found[name] for name in ("n_real", "n_fake", "extractor", "resize", "seed")))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}; expected what Scores.to_dict gives.") from error
 
     def to_json(self) -> str:
         """Return `to_dict` as one line of JSON."""
@@ -320,7 +337,7 @@ class _Computation:
         found = neighbours.count(real, fake, k_manifold=K_MANIFOLD, k_balls=K_BALLS)
         return [*found.precision_recall(), *found.density_coverage(K_BALLS)]
 
-    def _either(self, interval: Callable, value: Callable, *arguments: Any, **options: Any) -> intervals.Estimate:
+    def _either(self, interval: _Function, value: _Function, *arguments: Any, **options: Any) -> intervals.Estimate:
         return interval(*arguments, **options) if self.with_intervals else intervals.bare(value(*arguments, **options))
 
     @staticmethod

@@ -48,7 +48,7 @@ def main() -> None:
             validation_data=(train.images[:HELD_OUT], train.labels[:HELD_OUT]),
         )
     stored = {f"w{i}": weight.astype(np.float16) for i, weight in enumerate(model.get_weights())}
-    np.savez_compressed(options.output, **stored)  # type: ignore[arg-type]
+    np.savez_compressed(options.output, **stored)
     logits = np.asarray(features.load_fashion_mnist(options.output).predict(test.images, batch_size=500, verbose=0)[1])
     print(f"test accuracy of the stored weights: {np.mean(logits.argmax(-1) == test.labels):.4f}")
 

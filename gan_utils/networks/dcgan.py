@@ -59,7 +59,8 @@ def mnist_discriminator(*, widths: tuple[int, int] = (64, 128), dropout: float =
 def compact_generator(
     latent_dim: int = 64,
     *,
-    widths: tuple[int, int] = (64, 32),
+    shape: tuple[int, int, int] = (28, 28, 1),
+    widths: tuple[int, ...] = (64, 32),
     kernel_size: int = 4,
     activation: str = "relu",
     batch_norm: str = "hidden",
@@ -70,10 +71,12 @@ def compact_generator(
 
     Dense to 7 × 7, then two layers that double the size, to 14 and 28 pixels. The sizes are what the study
     ``benchmarks/dcgan.py`` found best there; the options break one guideline each, so that it can be measured.
+    Images of 64 × 64 pixels in colour: ``shape=(64, 64, 3), widths=(256, 128, 64)``.
 
     Args:
         latent_dim: size of the latent.
-        widths: channels at 7 and at 14 pixels.
+        shape: (height, width, channels) of an image; each layer of `widths` halves height and width.
+        widths: channels at 7 and at 14 pixels; in general of the first and each following size but the last.
         kernel_size: of the transposed convolutions; a multiple of their stride of 2 overlaps evenly.
         activation: of the hidden layers.
         batch_norm: ``"hidden"`` (after the hidden layers), ``"everywhere"`` (before the tanh as well) or ``"none"``.
@@ -81,10 +84,10 @@ def compact_generator(
         hidden_units: of a dense hidden layer before the first; none for 0.
 
     Returns:
-        A Keras model (N, latent_dim) to (N, 28, 28, 1) in [-1, 1].
+        A Keras model (N, latent_dim) to ``(N, *shape)`` in [-1, 1].
 
     Raises:
-        ValueError: for another `batch_norm` or `upsampling`.
+        ValueError: for another `batch_norm` or `upsampling`, or a shape that cannot be halved so often.
 
     Example:
         >>> compact_generator().count_params()
@@ -95,6 +98,7 @@ def compact_generator(
     """
     _one_of("batch_norm", batch_norm, ("hidden", "everywhere", "none"))
     _one_of("upsampling", upsampling, ("transposed", "nearest"))
+    rows, columns = _smallest(shape, widths)
     biased, normalises = batch_norm == "none", batch_norm != "none"
 
     def grow(x: keras.KerasTensor, width: int, bias: bool) -> keras.KerasTensor:
@@ -109,9 +113,11 @@ def compact_generator(
     x = latents = keras.Input((latent_dim,), name="latents")
     if hidden_units:
         x = hidden(layers.Dense(hidden_units, use_bias=biased)(x))
-    x = layers.Dense(7 * 7 * widths[0], use_bias=biased)(x)
-    x = layers.Reshape((7, 7, widths[0]))(hidden(x))
-    x = grow(hidden(grow(x, widths[1], biased)), 1, batch_norm != "everywhere")
+    x = layers.Dense(rows * columns * widths[0], use_bias=biased)(x)
+    x = layers.Reshape((rows, columns, widths[0]))(hidden(x))
+    for width in widths[1:]:
+        x = hidden(grow(x, width, biased))
+    x = grow(x, shape[2], batch_norm != "everywhere")
     if batch_norm == "everywhere":
         x = layers.BatchNormalization()(x)
     return keras.Model(latents, layers.Activation("tanh")(x), name="compact_generator")
@@ -119,7 +125,8 @@ def compact_generator(
 
 def compact_discriminator(
     *,
-    widths: tuple[int, int] = (32, 64),
+    shape: tuple[int, int, int] = (28, 28, 1),
+    widths: tuple[int, ...] = (32, 64),
     kernel_size: int = 4,
     negative_slope: float = 0.2,
     batch_norm: str = "hidden",
@@ -129,19 +136,20 @@ def compact_discriminator(
     """Build the book's small DCGAN discriminator: two convolutions to 14 and 7 pixels, one logit.
 
     Args:
-        widths: channels at 14 and at 7 pixels.
+        shape: (height, width, channels) of an image; each layer of `widths` halves height and width.
+        widths: channels at 14 and at 7 pixels; in general after each convolution.
         kernel_size: of the convolutions.
         negative_slope: of LeakyReLU; 0 is ReLU.
-        batch_norm: ``"hidden"`` (after the second convolution), ``"everywhere"`` (after the first, at the input, as
-            well) or ``"none"``.
+        batch_norm: ``"hidden"`` (after all convolutions but the first), ``"everywhere"`` (after the first, at the
+            input, as well) or ``"none"``.
         downsampling: convolutions ``"strided"`` by 2, or of stride 1 and ``"pooled"`` (the mean of 2 × 2).
         hidden_units: of a dense hidden layer before the logit; none for 0.
 
     Returns:
-        A Keras model (N, 28, 28, 1) to logits (N, 1).
+        A Keras model ``(N, *shape)`` to logits (N, 1).
 
     Raises:
-        ValueError: for another `batch_norm` or `downsampling`.
+        ValueError: for another `batch_norm` or `downsampling`, or a shape that cannot be halved so often.
 
     Example:
         >>> compact_discriminator().count_params()
@@ -152,7 +160,8 @@ def compact_discriminator(
     """
     _one_of("batch_norm", batch_norm, ("hidden", "everywhere", "none"))
     _one_of("downsampling", downsampling, ("strided", "pooled"))
-    x = images = keras.Input((28, 28, 1), name="images")
+    _smallest(shape, widths)
+    x = images = keras.Input(shape, name="images")
     for index, width in enumerate(widths):
         x = layers.Conv2D(width, kernel_size, strides=2 if downsampling == "strided" else 1, padding="same")(x)
         if batch_norm == "everywhere" or (batch_norm == "hidden" and index):
@@ -167,6 +176,17 @@ def compact_discriminator(
             x if batch_norm == "none" else layers.BatchNormalization()(x)
         )
     return keras.Model(images, layers.Dense(1, name="logit")(x), name="compact_discriminator")
+
+
+def _smallest(shape: tuple[int, int, int], widths: tuple[int, ...]) -> tuple[int, int]:
+    """Return height and width after as many halvings as there are widths."""
+    factor = 2 ** len(widths)
+    if len(shape) != 3 or not widths or min(shape) < 1 or shape[0] % factor or shape[1] % factor:
+        raise ValueError(
+            f"shape is {shape}; expected (height, width, channels) with height and width multiples of {factor}, since "
+            f"each of the {len(widths)} widths halves them. Resize the images or change the widths."
+        )
+    return shape[0] // factor, shape[1] // factor
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

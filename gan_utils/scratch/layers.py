@@ -86,7 +86,7 @@ class Reshape(Layer):
         self.shape = shape
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
-        """Return (N, *shape)."""
+        """Return ``(N, *shape)``."""
         self.before = x.shape
         return x.reshape(len(x), *self.shape)
 

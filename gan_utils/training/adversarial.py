@@ -281,7 +281,7 @@ class Adversarial(keras.Model):
 
     # fit
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         x: Data,
         *,
@@ -445,7 +445,10 @@ class Adversarial(keras.Model):
         draws = self._draws
         if isinstance(x, dict):
             return self.plan(count, batch_size)  # type: ignore[arg-type]
-        split = lambda batch: {n: tf.reshape(v, (batch_size, draws, *v.shape[1:])) for n, v in batch.items()}  # noqa: E731
+
+        def split(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return {n: tf.reshape(v, (batch_size, draws, *v.shape[1:])) for n, v in batch.items()}
+
         if isinstance(x, Source):
             read = lambda e: {"batch": split(x.read_graph(tf.reshape(e["index"], [-1]))), "noise": e["noise"]}  # noqa: E731
             plan = self.plan(count, batch_size)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ from gan_utils.runtime import keras, tf
 #: number of the format; 1 is the first
 FORMAT = 1
 _HEADER, _CALLBACKS = "gan_utils.json", "callbacks.json"
-_TEMPORARY = ".writing-"
+TEMPORARY = ".writing-"
 
 
 def flags(model: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callb
 def whole(path: Path) -> Iterator[Path]:
     """Give another name to write under; at the end the file is synced and takes its own name, or is gone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}-{path.name}")
+    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}-{path.name}")
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -104,7 +104,7 @@ def _write_keras(model: Any, path: Path) -> None:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what a process that was killed while it wrote has left in a folder."""
-    for path in folder.glob(f"{_TEMPORARY}*"):
+    for path in folder.glob(f"{TEMPORARY}*"):
         path.unlink(missing_ok=True)
 
 
@@ -120,11 +120,15 @@ def header(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-            found = json.loads(archive.read(_HEADER)) if not damaged and _HEADER in archive.namelist() else None
+            names = archive.namelist()
+            found = json.loads(archive.read(_HEADER)) if not damaged and _HEADER in names else None
     except Exception as error:  # a damaged archive makes zipfile raise many kinds
         raise ValueError(f"{path} is truncated or no saved model ({error}); use an earlier file.") from error
     if damaged:
         raise ValueError(f"{path} is damaged in {damaged} (its checksum does not hold); use an earlier file.")
+    outside = [name for name in names if name.startswith("/") or ".." in name.split("/") or "\\" in name]
+    if outside:
+        raise ValueError(f"{path} holds {outside[0]!r}, which points outside of it; do not trust the file.")
     if not isinstance(found, dict):
         raise ValueError(f"{path} was not written by gan_utils ({_HEADER} is missing); expected a saved model.")
     if found.get("format") != FORMAT:

@@ -2,12 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gan_utils import losses, terms
 from gan_utils.runtime import keras, tf
+from gan_utils.training import export
 from gan_utils.training.adversarial import Adversarial, Player
 from gan_utils.training.replay import Replay
 
@@ -289,6 +291,10 @@ class GAN(Adversarial):
             parts = [self.generator(latents[i : i + batch_size], training=False) for i in batches]
         return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
+    def export(self, path: str | Path, **told: Any) -> Path:
+        """Write the generator for use without this library, with a model card; see `export.export`."""
+        return export.export(self, path, **told)
+
     def check_data(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raise a ValueError unless the samples have the generator's output shape; see `Adversarial.check_data`."""
         super().check_data(arrays)
@@ -349,7 +355,7 @@ def _deserialized(value: Any, custom_objects: Any) -> Any:
     if isinstance(value, list):
         return [_deserialized(entry, custom_objects) for entry in value]
     if isinstance(value, dict):
-        return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+        return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects, safe_mode=True)
     return value
 
 

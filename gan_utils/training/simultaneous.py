@@ -98,7 +98,7 @@ class SimultaneousGAN(GAN):
 
     def judge(self, samples: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return the discriminator's logits (N, ...), the same for both players."""
-        compute = lambda: super(SimultaneousGAN, self).judge(samples, batch)  # noqa: E731
+        compute: Callable[[], tf.Tensor] = lambda: super(SimultaneousGAN, self).judge(samples, batch)  # noqa: E731
         # looking ahead, the generator asks a discriminator with other weights
         return compute() if self.unrolled_steps else self._once(("judge", id(samples)), compute, samples)
 
@@ -123,7 +123,7 @@ class SimultaneousGAN(GAN):
 
 
 def _scalar_with_gradients(total: tf.Tensor, gradients: list[tf.Tensor], values: list[Any]) -> tf.Tensor:
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def scalar(*_: tf.Tensor) -> Any:
         return total, lambda upstream: [None if gradient is None else upstream * gradient for gradient in gradients]
 

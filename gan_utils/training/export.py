@@ -1,0 +1,167 @@
+"""A trained generator for use without this library: Keras, SavedModel or ONNX, with a model card beside it."""
+
+import contextlib
+import datetime
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+from gan_utils.metrics.scoring import Scores
+from gan_utils.runtime import keras
+from gan_utils.training import checkpoint
+
+#: format to how a program without this library makes samples
+_USE = {
+    "keras": """import keras, numpy as np
+generator = keras.saving.load_model({name!r})
+latents = np.random.default_rng(0).standard_normal((16, {latent}), np.float32)
+samples = np.asarray(generator(latents, training=False))""",
+    "tf_saved_model": """import numpy as np, tensorflow as tf
+generator = tf.saved_model.load({name!r})
+latents = np.random.default_rng(0).standard_normal((16, {latent}), np.float32)
+samples = generator.serve(latents).numpy()""",
+    "onnx": """import numpy as np, onnxruntime
+generator = onnxruntime.InferenceSession({name!r})
+latents = np.random.default_rng(0).standard_normal((16, {latent}), np.float32)
+samples = generator.run(None, {{generator.get_inputs()[0].name: latents}})[0]""",
+}
+_FORMATS = {".keras": "keras", ".onnx": "onnx", "": "tf_saved_model"}
+
+
+def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: str = "", notes: str = "") -> Path:
+    """Write a GAN's generator, and beside it, under the same name with the ending ``.md``, a model card.
+
+    The generator is the averaged one where there is an average, as in `GAN.generate`. Its input is (N, latent_dim)
+    float32, standard normal; it runs in inference mode.
+
+    Args:
+        model: a `GAN`.
+        path: ``x.keras`` for Keras, ``x.onnx`` for ONNX (extra ``onnx``), ``x`` for a folder with a SavedModel. What is
+            there under this name is replaced once the new one is whole.
+        scores: what `metrics.score` found for its samples.
+        data: what it was trained on.
+        notes: what else a user of the samples must know.
+
+    Returns:
+        The card's path.
+
+    Raises:
+        ValueError: for another ending, a folder that is no SavedModel, or networks that ONNX has no form for.
+        ImportError: for ONNX without its packages.
+
+    Reference:
+        Mitchell et al. 2019, arXiv 1810.03993 (what a card says).
+    """
+    path = Path(path)
+    if path.suffix not in _FORMATS:
+        raise ValueError(f"path is {path}; expected x.keras, x.onnx, or a name without ending for a SavedModel.")
+    kind = _FORMATS[path.suffix]
+    if kind == "tf_saved_model" and path.exists() and not (path / "saved_model.pb").is_file():
+        raise ValueError(f"{path} exists and is no SavedModel; give another name.")
+    if kind == "onnx":
+        _check_onnx(model.generator)
+    with _averages_in_place(model), _whole(path) as temporary:
+        if kind == "keras":
+            model.generator.save(temporary)
+        else:
+            signature = [keras.InputSpec(shape=(None, model.latent_dim), dtype="float32")]
+            with contextlib.redirect_stdout(sys.stderr):
+                model.generator.export(temporary, format=kind, input_signature=signature, verbose=False)
+    written = path.with_suffix(".md")
+    with checkpoint.whole(written) as temporary:
+        temporary.write_text(card(model, path, scores=scores, data=data, notes=notes), encoding="utf-8")
+    return written
+
+
+def card(model: Any, path: Path, *, scores: Scores | None = None, data: str = "", notes: str = "") -> str:
+    """Return the text of a model card, in Markdown; see `export`."""
+    told = checkpoint.flags(model)
+    versions = ", ".join(f"{name} {told[name]}" for name in ("gan_utils", "tensorflow", "keras", "numpy"))
+    shape = " × ".join(map(str, model.sample_shape))
+    players = "; ".join(
+        f"{p.name}: {sum(int(n.count_params()) for n in p.networks):,} parameters, {_optimizer(p)}, {p.steps} a step"
+        for p in model.players
+    )
+    terms = ", ".join(f"{term.weight:g} × {term.name}" for term in model.terms) or "none"
+    average = "an average of its weights over the steps" if model.players[1].ema else "its last weights"
+    return f"""# {path.name}
+
+A generator of samples, {shape}, from {model.latent_dim} standard normal latents; exported with {average}.
+
+## How it was made
+
+- Data: {data or "not said"}
+- Loss: {model.adversarial_loss.name}; terms: {terms}
+- Players: {players}
+- Steps: {model.step:,}; seed: {model.seed}
+- Versions: {versions}; precision {", ".join(told["precision"])}; oneDNN {"on" if told["onednn"] else "off"}
+- Written: {datetime.date.today().isoformat()}
+
+## How good it is
+
+{f"```text{chr(10)}{scores}{chr(10)}```" if scores else "Not scored."}
+
+## How to use it
+
+```python
+{_USE[_FORMATS[path.suffix]].format(name=path.name, latent=model.latent_dim)}
+```
+
+Samples have the range of the training data (for images of this library −1 to 1; show `(samples + 1) / 2`).
+
+## What to beware of
+
+- It imitates its data, with their errors, gaps and biases, and may repeat single training samples: score `memorisation`
+  before you publish samples. Who may use the data decides who may use the samples.
+- {notes or "Latents of another size or distribution than above give samples that no score speaks of."}
+"""
+
+
+def _optimizer(player: Any) -> str:
+    optimizer = getattr(player.optimizer, "inner_optimizer", player.optimizer)  # mixed precision wraps it
+    return type(optimizer).__name__ if optimizer else "no optimizer"
+
+
+def _check_onnx(generator: keras.Model) -> None:
+    missing = [name for name in ("tf2onnx", "onnx") if util.find_spec(name) is None]
+    if missing:
+        raise ImportError(f"ONNX needs {' and '.join(missing)}: pip install 'gan-utils[onnx]'.")
+    if generator.compute_dtype != "float32":
+        raise ValueError(f"the generator computes in {generator.compute_dtype}; expected float32 for ONNX.")
+
+
+@contextlib.contextmanager
+def _averages_in_place(model: Any) -> Iterator[None]:
+    """Let the networks' own variables hold their averages; afterwards they hold what they held."""
+    pairs = [pair for found in model._averages.values() for pair in found]
+    own = [variable.numpy() for variable, _ in pairs]
+    try:
+        for variable, average in pairs:
+            variable.assign(average)
+        yield
+    finally:
+        for (variable, _), value in zip(pairs, own, strict=True):
+            variable.assign(value)
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give another name to write a file or a folder under, which takes its own name at the end, or is gone."""
+    if path.suffix:
+        with checkpoint.whole(path) as temporary:
+            yield temporary
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, old = (path.with_name(f"{checkpoint.TEMPORARY}{uuid.uuid4().hex}-{path.name}") for _ in range(2))
+    try:
+        yield temporary
+        if path.exists():
+            path.rename(old)
+        temporary.rename(path)
+    finally:
+        for each in (temporary, old):
+            shutil.rmtree(each, ignore_errors=True)
