@@ -183,8 +183,13 @@ def _export(options: argparse.Namespace) -> int:
             raise ValueError(f"{options.scores} holds no scores: {error}") from error
     from gan_utils import training  # TensorFlow starts only once the scores are known to be good
 
-    gan = training.GAN.load(options.gan)
-    card = gan.export(options.generator, scores=scores, data=options.data, notes=options.notes)
+    try:
+        gan = training.GAN.load(options.gan)
+        card = gan.export(options.generator, scores=scores, data=options.data, notes=options.notes)
+    except (ValueError, OSError, ImportError):
+        raise
+    except Exception as error:  # Keras and TensorFlow raise what they like: a class that is not registered, a full disk
+        raise ValueError(f"{options.gan} cannot be exported ({str(error).strip().splitlines()[0]}).") from error
     print(f"{options.generator} and {card}")
     return 0
 

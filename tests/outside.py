@@ -36,7 +36,7 @@ if __name__ == "__main__":
         gan.save(f"{folder}/gan.keras")
         command = Path(sys.executable).with_name("gan-utils")
         subprocess.run([command, "export", f"{folder}/gan.keras", f"{folder}/out.keras"], check=True)
-        assert "Steps: 2" in Path(folder, "out.md").read_text()
+        assert "Steps: 2" in Path(folder, "out.keras.md").read_text()
         np.save(f"{folder}/x.npy", images)
         words = [f"{folder}/x.npy", f"{folder}/x.npy", "--metrics", "frechet", "--extractor", "pixels", "--json"]
         done = subprocess.run([command, "score", *words], check=True, capture_output=True, text=True)

@@ -310,8 +310,8 @@ def test_export_writes_a_generator_and_its_card(saved, folder, capsys):
     assert cli.main([*words, "--json"]) == 0
     Path("scores.json").write_text(capsys.readouterr().out)
     assert cli.main(["export", "gan.keras", "out/g.keras", "--scores", "scores.json", "--data", "a ring"]) == 0
-    assert capsys.readouterr().out == f"{Path('out/g.keras')} and {Path('out/g.md')}\n"
-    card = Path("out/g.md").read_text()
+    assert capsys.readouterr().out == f"{Path('out/g.keras')} and {Path('out/g.keras.md')}\n"
+    card = Path("out/g.keras.md").read_text()
     assert "a ring" in card and "frechet" in card and "n_real 300" in card
     latents = RANDOM.normal(size=(3, saved.latent_dim)).astype(np.float32)
     assert np.allclose(keras.saving.load_model("out/g.keras")(latents), saved.decode(latents), atol=1e-6)
@@ -325,10 +325,21 @@ def test_export_writes_a_generator_and_its_card(saved, folder, capsys):
         (["real.npy", "g.keras"], "real.npy"),
         (["gan.keras", "g.keras", "--scores", "images.npy"], "images.npy holds no scores"),
         (["gan.keras", "g.keras", "--scores", "empty.json"], "empty.json holds no scores"),
+        (["gan.keras", "g.keras", "--scores", "none.json"], "none.json holds no scores"),
+        (["gan.keras", "gan.keras"], "is a saved run"),
+        (["own.keras", "g.keras"], "own.keras"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(saved, folder, capsys, words, says):
     Path("empty.json").write_text("{}")
+    told = {"metrics": {}, "n_real": 1, "n_fake": 1, "extractor": "x", "resize": "y", "seed": 0}
+    Path("none.json").write_text(json.dumps(told))
+
+    class Own(keras.Model):  # not registered
+        def call(self, inputs, training=None):
+            return inputs
+
+    training.GAN(Own(), toy.discriminator(), latent_dim=2).save("own.keras")
     assert cli.main(["export", *words]) == 2
     errors = capsys.readouterr().err
     assert says in errors and errors.count("\n") == 1 and not Path("g.keras").exists()

@@ -1,8 +1,10 @@
 """A generator that is written out makes the same samples elsewhere: in a fresh process, without this library."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,7 +61,7 @@ def test_a_fresh_process_without_the_library_makes_the_same_samples(gan, tmp_pat
     expected = gan.decode(latents)
     assert found.shape == expected.shape and np.abs(found - expected).max() < 1e-5
     assert np.abs(gan.generator(latents, training=False) - expected).max() > 1e-3, "the average, not the last weights"
-    assert sorted(path.name for path in card.parent.iterdir()) == sorted([name, "generator.md"])
+    assert sorted(path.name for path in card.parent.iterdir()) == sorted([name, f"{name}.md"])
 
 
 @pytest.mark.filterwarnings("ignore:.*covariance is singular:UserWarning")
@@ -83,9 +85,20 @@ def test_an_export_replaces_only_an_export(tmp_path):
     kept = tmp_path / "mine"
     kept.mkdir()
     (kept / "thesis.txt").write_text("years of work")
+    (tmp_path / "again/notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="or more than one"):
+        gan.export(tmp_path / "again")
     with pytest.raises(ValueError, match="is no SavedModel"):
         gan.export(kept)
     assert (kept / "thesis.txt").read_text() == "years of work"
+    gan.save(tmp_path / "run.keras")
+    run = (tmp_path / "run.keras").read_bytes()
+    with pytest.raises(ValueError, match="is a saved run"):
+        gan.export(tmp_path / "run.keras")
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(ValueError, match=r"README\.md exists and is no model card"):
+        gan.export(tmp_path / "README")
+    assert (tmp_path / "run.keras").read_bytes() == run and (tmp_path / "README.md").read_text() == "mine"
     with pytest.raises(ValueError, match=r"expected x\.keras, x\.onnx"):
         gan.export(tmp_path / "a.h5")
 
@@ -98,17 +111,32 @@ def test_a_failed_export_leaves_the_old_one_and_the_weights(gan, tmp_path, monke
         path.write_bytes(b"half")
         raise OSError("disk full")
 
+    gan.export(tmp_path / "folder")
+    shutil.rmtree(tmp_path / "folder")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/saved_model.pb").write_text("the old one")
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if self.name.startswith(".exporting-") and "variables" in os.listdir(self):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        gan.export(tmp_path / "folder")
+    assert (tmp_path / "folder/saved_model.pb").read_text() == "the old one"
     monkeypatch.setattr(gan.generator, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         gan.export(tmp_path / "a.keras")
     assert (tmp_path / "a.keras").read_bytes() == whole
     assert all(np.array_equal(a, b) for a, b in zip(before, gan.get_weights(), strict=True))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.keras", "a.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.keras", "a.keras.md", "folder", "folder.md"]
 
 
 def test_onnx_without_its_packages_and_in_half_precision(gan, tmp_path, monkeypatch):
     monkeypatch.setattr(export.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"tf2onnx and onnx: pip install 'gan-utils\[onnx\]'"):
+    with pytest.raises(ImportError, match=r"tf2onnx and onnx: install the extra onnx"):
         gan.export(tmp_path / "a.onnx")
     monkeypatch.undo()
     monkeypatch.setattr(export.util, "find_spec", lambda name: True)
@@ -117,6 +145,24 @@ def test_onnx_without_its_packages_and_in_half_precision(gan, tmp_path, monkeypa
         half = training.GAN(toy.generator(), toy.discriminator())
     finally:
         keras.config.set_dtype_policy("float32")
-    with pytest.raises(ValueError, match="computes in float16"):
-        half.export(tmp_path / "a.onnx")
-    assert not list(tmp_path.iterdir())
+    half.save(tmp_path / "half.keras")
+    again = training.GAN.load(tmp_path / "half.keras")  # Keras gives its networks another policy, not their layers
+    for gan in (half, again):
+        with pytest.raises(ValueError, match="computes in mixed_float16"):
+            gan.export(tmp_path / "a.onnx")
+        assert "precision mixed_float16" in export.card(gan, tmp_path / "a.keras")
+        gan.compile()
+        assert isinstance(gan.players[0].optimizer, keras.optimizers.LossScaleOptimizer)
+    assert [path.name for path in tmp_path.iterdir()] == ["half.keras"]
+
+
+def test_layers_of_ones_own_are_named(tmp_path):
+    @keras.saving.register_keras_serializable("tests")
+    class Twice(keras.layers.Layer):
+        def call(self, inputs):
+            return 2 * inputs
+
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), Twice()])
+    gan = training.GAN(network, toy.discriminator())
+    assert "It loads where these classes are registered" in gan.export(tmp_path / "a.keras").read_text()
+    assert "registered" not in gan.export(tmp_path / "a").read_text()

@@ -193,8 +193,11 @@ def load_model(path: Path) -> Any:
     """
     from gan_utils import training  # registers the classes that a file may name
     from gan_utils.runtime import keras
+    from gan_utils.training import checkpoint
 
     assert training
+    if checkpoint.is_run(path):
+        checkpoint.header(path)  # all of it is checked before anything is used
     try:
         return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # Keras raises what it likes for a file that it cannot read

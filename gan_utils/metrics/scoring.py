@@ -2,6 +2,7 @@
 
 import functools
 import json
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,16 +75,21 @@ class Scores:
     def from_dict(cls, found: Mapping[str, Any]) -> "Scores":
         """Return the scores that `to_dict` gave, for example from a file of ``gan-utils score --json``.
 
+        What was not finite is NaN.
+
         Raises:
-            ValueError: if something is missing.
+            ValueError: if something is missing or of another type.
         """
         try:
             rows = {}
             for name, row in found["metrics"].items():
                 value, low, high = (np.nan if row[end] is None else float(row[end]) for end in _ENDS)
                 rows[name] = intervals.Estimate(value, low, high, row["method"])
-            return cls(rows, *(found[name] for name in ("n_real", "n_fake", "extractor", "resize", "seed")))
-        except (KeyError, TypeError, AttributeError) as error:
+            n_real, n_fake, seed = (operator.index(found[name]) for name in ("n_real", "n_fake", "seed"))
+            if not rows:
+                raise KeyError("metrics is empty")
+            return cls(rows, n_real, n_fake, str(found["extractor"]), str(found["resize"]), seed)
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"{type(error).__name__}: {error}; expected what Scores.to_dict gives.") from error
 
     def to_json(self) -> str:

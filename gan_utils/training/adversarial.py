@@ -177,7 +177,7 @@ class Adversarial(keras.Model):
         for player in self.players:
             given = optimizers.get(f"{player.name}_optimizer") or player.optimizer
             optimizer = keras.optimizers.get(given or keras.optimizers.Adam(2e-4, beta_1=0.5))
-            half = any(network.dtype_policy.name == "mixed_float16" for network in player.networks)
+            half = any("mixed_float16" in checkpoint.policies(network) for network in player.networks)
             if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(player.variables)

@@ -27,7 +27,7 @@ from gan_utils.runtime import keras, tf
 #: number of the format; 1 is the first
 FORMAT = 1
 _HEADER, _CALLBACKS = "gan_utils.json", "callbacks.json"
-TEMPORARY = ".writing-"
+_TEMPORARY = ".writing-"
 
 
 def flags(model: Any) -> dict[str, Any]:
@@ -40,11 +40,21 @@ def flags(model: Any) -> dict[str, Any]:
         "machine": platform.machine(),
         "onednn": runtime.uses_onednn(),
         "xla": str(getattr(model, "jit_compile", None)),
-        "precision": sorted({network.dtype_policy.name for network in model.networks}),
+        "precision": sorted({name for network in model.networks for name in policies(network)}),
         "deterministic": config.is_op_determinism_enabled(),
         "accelerator": runtime.has_accelerator(),
         "replicas": model.distribute_strategy.num_replicas_in_sync,
     }
+
+
+def policies(network: keras.Model) -> set[str]:
+    """Return the names of the precisions that a network's layers compute in.
+
+    A functional model that Keras has made again from a file has lost its own policy; its layers have theirs (3.15).
+    """
+    inner = (keras.Model, keras.layers.InputLayer)
+    layers = [layer for layer in network._flatten_layers(include_self=False) if not isinstance(layer, inner)]
+    return {layer.dtype_policy.name for layer in layers} or {network.dtype_policy.name}
 
 
 def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callbacks: Any = None) -> None:
@@ -73,7 +83,7 @@ def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callb
 def whole(path: Path) -> Iterator[Path]:
     """Give another name to write under; at the end the file is synced and takes its own name, or is gone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}-{path.name}")
+    temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}-{path.name}")
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -104,7 +114,7 @@ def _write_keras(model: Any, path: Path) -> None:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what a process that was killed while it wrote has left in a folder."""
-    for path in folder.glob(f"{TEMPORARY}*"):
+    for path in folder.glob(f"{_TEMPORARY}*"):
         path.unlink(missing_ok=True)
 
 
@@ -137,6 +147,15 @@ def header(path: Path) -> dict[str, Any]:
             f"it was written by gan_utils {found.get('flags', {}).get('gan_utils')}."
         )
     return found
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a path is a file that `write` wrote, which holds more than networks."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _HEADER in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def callbacks(path: Path) -> Any:

@@ -29,19 +29,22 @@ generator = onnxruntime.InferenceSession({name!r})
 latents = np.random.default_rng(0).standard_normal((16, {latent}), np.float32)
 samples = generator.run(None, {{generator.get_inputs()[0].name: latents}})[0]""",
 }
+_SAVED_MODEL = {"saved_model.pb", "variables", "assets", "fingerprint.pb", "keras_metadata.pb"}
+_MARK = "<!-- a model card of gan_utils -->"
 _FORMATS = {".keras": "keras", ".onnx": "onnx", "": "tf_saved_model"}
 
 
 def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: str = "", notes: str = "") -> Path:
-    """Write a GAN's generator, and beside it, under the same name with the ending ``.md``, a model card.
+    """Write a GAN's generator, and beside it, under its name with ``.md`` behind, a model card.
 
     The generator is the averaged one where there is an average, as in `GAN.generate`. Its input is (N, latent_dim)
-    float32, standard normal; it runs in inference mode.
+    float32, standard normal; it runs in inference mode. Layers of one's own must be registered where a ``.keras`` is
+    loaded (the card names them); SavedModel and ONNX do without.
 
     Args:
         model: a `GAN`.
-        path: ``x.keras`` for Keras, ``x.onnx`` for ONNX (extra ``onnx``), ``x`` for a folder with a SavedModel. What is
-            there under this name is replaced once the new one is whole.
+        path: ``x.keras`` for Keras, ``x.onnx`` for ONNX (extra ``onnx``), ``x`` for a folder with a SavedModel. A file
+            or SavedModel of this name is replaced once the new one is whole.
         scores: what `metrics.score` found for its samples.
         data: what it was trained on.
         notes: what else a user of the samples must know.
@@ -50,7 +53,9 @@ def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: 
         The card's path.
 
     Raises:
-        ValueError: for another ending, a folder that is no SavedModel, or networks that ONNX has no form for.
+        ValueError: for another ending; for a name where something lies that is not to be replaced (a saved run, a
+            folder that is more than a SavedModel, a text that is no card); for a generator of several inputs, or one in
+            half precision for ONNX.
         ImportError: for ONNX without its packages.
 
     Reference:
@@ -59,11 +64,14 @@ def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: 
     path = Path(path)
     if path.suffix not in _FORMATS:
         raise ValueError(f"path is {path}; expected x.keras, x.onnx, or a name without ending for a SavedModel.")
-    kind = _FORMATS[path.suffix]
-    if kind == "tf_saved_model" and path.exists() and not (path / "saved_model.pb").is_file():
-        raise ValueError(f"{path} exists and is no SavedModel; give another name.")
+    kind, written = _FORMATS[path.suffix], path.with_name(path.name + ".md")
+    _check_what_is_there(path, kind, written)
+    inputs = getattr(model.generator, "inputs", None) or [None]
+    if len(inputs) != 1:
+        raise ValueError(f"the generator has {len(inputs)} inputs; expected one, the latents.")
     if kind == "onnx":
         _check_onnx(model.generator)
+    text = card(model, path, scores=scores, data=data, notes=notes)
     with _averages_in_place(model), _whole(path) as temporary:
         if kind == "keras":
             model.generator.save(temporary)
@@ -71,9 +79,8 @@ def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: 
             signature = [keras.InputSpec(shape=(None, model.latent_dim), dtype="float32")]
             with contextlib.redirect_stdout(sys.stderr):
                 model.generator.export(temporary, format=kind, input_signature=signature, verbose=False)
-    written = path.with_suffix(".md")
     with checkpoint.whole(written) as temporary:
-        temporary.write_text(card(model, path, scores=scores, data=data, notes=notes), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
     return written
 
 
@@ -87,8 +94,14 @@ def card(model: Any, path: Path, *, scores: Scores | None = None, data: str = ""
         for p in model.players
     )
     terms = ", ".join(f"{term.weight:g} × {term.name}" for term in model.terms) or "none"
+    classes = {type(layer) for layer in model.generator._flatten_layers()}
+    own = sorted(f"`{c.__module__}.{c.__qualname__}`" for c in classes if c.__module__.split(".")[0] != "keras")
+    needs = (
+        f"\n\nIt loads where these classes are registered: {', '.join(own)}." if own and path.suffix == ".keras" else ""
+    )
     average = "an average of its weights over the steps" if model.players[1].ema else "its last weights"
-    return f"""# {path.name}
+    return f"""{_MARK}
+# {path.name}
 
 A generator of samples, {shape}, from {model.latent_dim} standard normal latents; exported with {average}.
 
@@ -109,7 +122,7 @@ A generator of samples, {shape}, from {model.latent_dim} standard normal latents
 
 ```python
 {_USE[_FORMATS[path.suffix]].format(name=path.name, latent=model.latent_dim)}
-```
+```{needs}
 
 Samples have the range of the training data (for images of this library −1 to 1; show `(samples + 1) / 2`).
 
@@ -126,12 +139,26 @@ def _optimizer(player: Any) -> str:
     return type(optimizer).__name__ if optimizer else "no optimizer"
 
 
+def _check_what_is_there(path: Path, kind: str, written: Path) -> None:
+    if written.exists() and _MARK not in written.read_text(encoding="utf-8", errors="replace"):
+        raise ValueError(f"{written} exists and is no model card; give another name.")
+    if kind == "tf_saved_model" and path.exists():
+        inside = {each.name for each in path.iterdir()} if path.is_dir() else {path.name}
+        if "saved_model.pb" not in inside or inside - _SAVED_MODEL:
+            raise ValueError(f"{path} exists and is no SavedModel, or more than one; give another name.")
+    if kind == "keras" and checkpoint.is_run(path):
+        raise ValueError(f"{path} is a saved run, which goes on with all its state; give the generator another name.")
+
+
 def _check_onnx(generator: keras.Model) -> None:
     missing = [name for name in ("tf2onnx", "onnx") if util.find_spec(name) is None]
     if missing:
-        raise ImportError(f"ONNX needs {' and '.join(missing)}: pip install 'gan-utils[onnx]'.")
-    if generator.compute_dtype != "float32":
-        raise ValueError(f"the generator computes in {generator.compute_dtype}; expected float32 for ONNX.")
+        raise ImportError(
+            f"ONNX needs {' and '.join(missing)}: install the extra onnx, in a clone pip install '.[onnx]'."
+        )
+    precision = checkpoint.policies(generator) - {"float32"}
+    if precision:
+        raise ValueError(f"the generator computes in {', '.join(sorted(precision))}; expected float32 for ONNX.")
 
 
 @contextlib.contextmanager
@@ -156,12 +183,16 @@ def _whole(path: Path) -> Iterator[Path]:
             yield temporary
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = (path.with_name(f"{checkpoint.TEMPORARY}{uuid.uuid4().hex}-{path.name}") for _ in range(2))
+    temporary, old = (path.with_name(f".exporting-{uuid.uuid4().hex}-{path.name}") for _ in range(2))
     try:
         yield temporary
         if path.exists():
             path.rename(old)
         temporary.rename(path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        raise
     finally:
-        for each in (temporary, old):
-            shutil.rmtree(each, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

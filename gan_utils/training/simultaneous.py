@@ -6,6 +6,7 @@ from typing import Any
 
 from gan_utils import terms
 from gan_utils.runtime import keras, tf
+from gan_utils.training import checkpoint
 from gan_utils.training.adversarial import Player
 from gan_utils.training.gan import GAN
 
@@ -54,7 +55,7 @@ class SimultaneousGAN(GAN):
         steps = self.players[0].steps
         if steps != 1:
             raise ValueError(f"discriminator_steps is {steps}; expected 1, since both players move at once. Use GAN.")
-        if any(network.dtype_policy.name == "mixed_float16" for network in self.networks):
+        if any("mixed_float16" in checkpoint.policies(network) for network in self.networks):
             raise ValueError("networks are in mixed_float16; expected float32 or mixed_bfloat16. Use GAN.")
 
     def losses(self, player: Player, batch: Mapping[str, tf.Tensor], noise: Any) -> dict[str, tf.Tensor]:
