@@ -7,9 +7,9 @@ import io
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import gan_utils
 
@@ -67,9 +67,16 @@ def parser() -> argparse.ArgumentParser:
     program = _Parser(prog="gan-utils", description=__doc__, epilog=_EXAMPLES, formatter_class=raw)
     program.add_argument("--version", action="version", version=f"gan-utils {gan_utils.__version__}")
     commands = program.add_subparsers(dest="command", required=True)
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], about: str, **given: Any
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about, **given)
+        made.set_defaults(run=run)
+        return made
+
     about = "score generated samples against real ones, with 95 %% intervals"
-    score = commands.add_parser("score", help=about, description=about, epilog=_SCORE_EXAMPLES, formatter_class=raw)
-    score.set_defaults(run=_score)
+    score = command("score", _score, about, epilog=_SCORE_EXAMPLES, formatter_class=raw)
     score.add_argument("real", help="real samples; for memorisation the training set")
     score.add_argument("fake", help="generated samples")
     score.add_argument(
@@ -93,22 +100,17 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--cache", type=Path, help="a folder that keeps the features of the real samples")
     score.add_argument("--no-intervals", action="store_true", help="values only, which is faster")
     score.add_argument("--json", action="store_true", help="one line of JSON and nothing else on standard output")
-    about = "name what went wrong in a run, from its history file"
-    doctor = commands.add_parser("doctor", help=about, description=about)
-    doctor.set_defaults(run=_doctor)
+    doctor = command("doctor", _doctor, "name what went wrong in a run, from its history file")
     doctor.add_argument("history", type=Path, help="a .json or .csv written by callbacks.HistoryFile")
     doctor.add_argument("--loss", help="the GAN's loss, if the file does not say; non_saturating otherwise")
     about = "write a saved GAN's generator for use without this library, and a model card beside it"
-    export = commands.add_parser("export", help=about, description=about)
-    export.set_defaults(run=_export)
+    export = command("export", _export, about)
     export.add_argument("gan", type=Path, help="a .keras file written by GAN.save or callbacks.Resume")
     export.add_argument("generator", type=Path, help="x.keras, x.onnx, or x for a folder with a SavedModel")
     export.add_argument("--scores", type=Path, help="a file with what gan-utils score --json printed, for the card")
     export.add_argument("--data", default="", help="what it was trained on, for the card")
     export.add_argument("--notes", default="", help="what else a user of the samples must know, for the card")
-    about = "print what makes a shell complete gan-utils' words"
-    completion = commands.add_parser("completion", help=about, description=about)
-    completion.set_defaults(run=_completion)
+    completion = command("completion", _completion, "print what makes a shell complete gan-utils' words")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return program
 

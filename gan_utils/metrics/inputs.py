@@ -191,11 +191,9 @@ def load_model(path: Path) -> Any:
     Raises:
         ValueError: in one line, if it cannot be read.
     """
-    from gan_utils import training  # registers the classes that a file may name
     from gan_utils.runtime import keras
-    from gan_utils.training import checkpoint
+    from gan_utils.training import checkpoint  # and with its package the classes that a file may name
 
-    assert training
     if checkpoint.is_run(path):
         checkpoint.header(path)  # all of it is checked before anything is used
     try:

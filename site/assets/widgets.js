@@ -5,6 +5,8 @@
     paths: {
       anywidget: `${root}anywidget/dist/index`,
       "@jupyter-widgets/html-manager/dist": `${root}html-manager/dist`,
+      // it seeks its icon fonts where it seems to lie
+      "@jupyter-widgets/html-manager": `${root}html-manager/dist/index`,
     },
   });
   // html-manager still speaks MathJax 2, and MathJax 3 puts a new object in the place of its settings when it starts:
