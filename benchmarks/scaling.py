@@ -184,6 +184,7 @@ def main() -> None:
     """Measure, print and keep the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="*", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--layouts", nargs="*", choices=LAYOUTS, default=LAYOUTS, help="besides one core")
     common.add_record(parser, RECORD)
     parser.add_argument("--steps", type=int, default=STEPS, help="steps of the short fit, for a quick look")
     parser.add_argument("--serve", nargs=3, metavar=("LAYOUT", "CASE", "STEPS"), help=argparse.SUPPRESS)
@@ -218,7 +219,8 @@ def main() -> None:
     }
     print(f"all-reduce of two processes: {whole * 1e3:.2f} ms + bytes / {bandwidth / 1e6:.0f} MB a second")
     for case in arguments.cases:
-        processes = {name: common.Process(__file__, name, case, steps) for name in LAYOUTS}
+        chosen = [name for name in LAYOUTS if name == "one core" or name in arguments.layouts]
+        processes = {name: common.Process(__file__, name, case, steps) for name in chosen}
         turn = lambda process: process.ask()[2]  # noqa: E731
         with common.together(processes.values()):
             for process in processes.values():
@@ -235,7 +237,8 @@ def main() -> None:
         for name, values in row["efficiency"].items():
             print(f"{case}: efficiency of {name} {values['median']:.2f} ({values['interval']})")
         print(f"{case}: the model says {row['predicted']:.2f} for two processes")
-    common.keep(arguments, record, whole=arguments.cases == list(CASES) and arguments.steps >= STEPS)
+    everything = arguments.cases == list(CASES) and tuple(arguments.layouts) == LAYOUTS
+    common.keep(arguments, record, whole=everything and arguments.steps >= STEPS)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,3 @@
-import gan_utils.runtime  # noqa: F401, I001  TensorFlow's start-up happens once, quietly, before any test
-
 import json
 
 import hypothesis

