@@ -10,6 +10,7 @@ import pytest
 import gan_utils
 from gan_utils import data, metrics, training, widgets
 from gan_utils.networks import toy
+from gan_utils.training import callbacks
 
 PACKAGE = Path(gan_utils.__file__).parent
 SOURCES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
@@ -51,7 +52,10 @@ def test_only_two_modules_can_reach_the_network():
     assert downloads == {"data/images.py", "metrics/features.py"}
 
 
-def test_work_needs_no_network(monkeypatch, tmp_path):
+def test_work_needs_no_network_and_writes_only_where_it_is_told_to(monkeypatch, tmp_path):
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
+
     def refuse(*_):
         raise AssertionError("a connection was tried")
 
@@ -59,12 +63,15 @@ def test_work_needs_no_network(monkeypatch, tmp_path):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     gan = training.GAN(toy.generator(), toy.discriminator())
     gan.compile()
-    gan.fit(data.toy.ring().sample(32, seed=0), batch_size=8, steps_per_epoch=2, verbose=0)
+    kept = callbacks.Resume(tmp_path / "run", every_seconds=0)
+    gan.fit(data.toy.ring().sample(32, seed=0), batch_size=8, steps_per_epoch=2, verbose=0, callbacks=[kept])
     gan.save(tmp_path / "a.keras")
     training.GAN.load(tmp_path / "a.keras").export(tmp_path / "b.keras")
     images = data.load(split="test").images[:50]
     assert metrics.score(images, images, ["sliced_wasserstein"], with_intervals=False)["sliced_wasserstein"] < 1e-6
     assert widgets.Playground().settings
+    assert not list(here.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "run", "a.keras", "b.keras", "b.keras.md"}
 
 
 @pytest.mark.parametrize("member", ["../evil.txt", "assets/../../evil.txt", "/evil.txt", "..\\evil.txt"])
