@@ -37,6 +37,8 @@ with open(out, "w") as file:
     json.dump({"history": history, "weights": weights.tolist(), "step": gan.step}, file)
 """
 
+STARTED = []
+
 
 def start(out, devices="cpu", *, epochs=10, folder=None, task=None, ports=()):
     environment = dict(os.environ)
@@ -44,13 +46,22 @@ def start(out, devices="cpu", *, epochs=10, folder=None, task=None, ports=()):
         workers = {"worker": [f"127.0.0.1:{port}" for port in ports]}
         environment["TF_CONFIG"] = json.dumps({"cluster": workers, "task": {"type": "worker", "index": task}})
     arguments = json.dumps([devices, str(out), epochs, 50 // epochs, folder and str(folder)])
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", RUN, arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    STARTED.append(process)
+    return process
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_left_waiting():
+    yield
+    while STARTED:
+        STARTED.pop().kill()  # a worker whose peer has failed would wait for ever
 
 
 def result(process, out):
