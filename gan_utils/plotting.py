@@ -84,7 +84,7 @@ def curves(
     Returns:
         The figure and its one axes.
     """
-    figure, axes = plt.subplots(figsize=(7.0, 3.4))
+    figure, axes = plt.subplots(figsize=(7.0, 3.4), layout="constrained")  # also for a label that is set later
     palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"]
     for index, (name, values) in enumerate(history.items()):
         steps = steps_per_epoch * np.arange(1, len(values) + 1)
@@ -96,7 +96,6 @@ def curves(
     axes.set_xlabel("training step")
     axes.legend(frameon=False, ncols=2, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
     return figure, axes
 
 

@@ -36,3 +36,10 @@ def test_figures_in_a_row_are_vectors_and_fit_the_page():
     page = plotting.in_a_row(*figures).data
     assert page.count("<svg") == 2 and "image/png" not in page and 'height="' not in page.split("<svg")[1].split(">")[0]
     assert "flex-wrap" in page and not plt.get_fignums()
+
+
+def test_a_label_given_later_still_lies_inside():
+    figure, axes = plotting.curves({"a": [1.0, 2.0]})
+    axes.set_ylabel("distance")
+    figure.canvas.draw()
+    assert axes.yaxis.label.get_window_extent().x0 >= 0
