@@ -102,6 +102,21 @@ def real(
     return found
 
 
+def number(value: Any) -> float | None:
+    """Return a real scalar, Python's, NumPy's or a tensor, as Python's float; None for anything else.
+
+    Example:
+        >>> number(3), number("3"), number([1.0, 2.0])
+        (3.0, None, None)
+    """
+    if isinstance(value, str | bytes | bytearray) or value is None or getattr(value, "ndim", None):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def shown(value: Any) -> str:
     """Return a value as it is named in a message: its `repr` on one line, short, whatever the value does.
 

@@ -1,6 +1,7 @@
 r"""What is added to a loss: penalties and matching terms, as pure functions, and as terms that a GAN takes.
 
-The functions are the papers' formulas without their weights. A `Term` is such a formula with a weight, the player whose
+The functions are the papers' formulas without their weights, in float32 or wider, whatever the networks compute in. A
+`Term` is such a formula with a weight, the player whose
 loss it joins and an interval: with ``every=k`` it is computed at every k-th step of that player and counted k times
 (lazy regularisation, Karras et al. 2019, arXiv 1912.04958, section 3.1).
 """
@@ -9,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gan_utils import checking
+from gan_utils.losses import same_shape, wide
 from gan_utils.runtime import keras, tf
 
 _register = keras.saving.register_keras_serializable("gan_utils")
@@ -33,6 +36,8 @@ def gradient_penalty(
     Reference:
         Gulrajani et al. 2017, arXiv 1704.00028, equation 3.
     """
+    same_shape("real and fake samples", real, fake)
+    real, fake = wide(real, fake)
     alpha = tf.reshape(tf.cast(alpha, real.dtype), [-1] + [1] * (len(real.shape) - 1))
     squared = _squared_gradient_norm(critic, alpha * real + (1.0 - alpha) * fake)
     return tf.reduce_mean(tf.square(tf.sqrt(squared + 1e-12) - target))  # the root has no slope at 0
@@ -62,6 +67,7 @@ def dragan_perturbation(real: tf.Tensor, uniform: tf.Tensor, *, scale: float = 0
     Reference:
         Kodali et al. 2017, arXiv 1705.07215, section 2.3, and the authors' published settings (c = 0.5).
     """
+    real = wide(real)
     return real + scale * tf.math.reduce_std(real) * tf.cast(uniform, real.dtype)
 
 
@@ -71,15 +77,21 @@ def feature_matching(real_features: tf.Tensor, fake_features: tf.Tensor) -> tf.T
     Reference:
         Salimans et al. 2016, arXiv 1606.03498, section 3.1.
     """
+    real_features, fake_features = wide(real_features, fake_features)
     return tf.reduce_sum(tf.square(tf.reduce_mean(real_features, axis=0) - tf.reduce_mean(fake_features, axis=0)))
 
 
 def l1(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
     r"""Return :math:`E\lvert y - G(\cdot)\rvert`, a mean over samples and elements.
 
+    Raises:
+        ValueError: for two shapes.
+
     Reference:
         Isola et al. 2016, arXiv 1611.07004, equation 3.
     """
+    same_shape("target and output", target, output)
+    target, output = wide(target, output)
     return tf.reduce_mean(tf.abs(target - output))
 
 
@@ -89,10 +101,11 @@ def _for_each(samples: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
 
 
 def _squared_gradient_norm(judge: _Judge, samples: tf.Tensor) -> tf.Tensor:
+    samples = wide(samples)
     with tf.GradientTape() as tape:
         tape.watch(samples)
         logits = judge(samples)
-    gradient = tf.cast(tape.gradient(logits, samples), tf.float32)
+    gradient = tape.gradient(logits, samples)
     return tf.reduce_sum(tf.square(gradient), axis=list(range(1, len(samples.shape))))
 
 
@@ -148,9 +161,7 @@ class Term:
     networks: Sequence[keras.Model] = ()
 
     def __init__(self, weight: float = 1.0, *, every: int = 1) -> None:
-        if weight < 0 or every < 1:
-            raise ValueError(f"weight is {weight} and every {every}; expected weight >= 0 and every >= 1.")
-        self.weight, self.every = weight, every
+        self.weight, self.every = checking.real("weight", weight, 0.0), checking.integer("every", every, 1)
 
     def sample(self, batch_size: int, shape: tuple[int, ...], seed: tf.Tensor) -> tf.Tensor | None:
         """Return the random numbers a move needs, (batch_size, ...), a function of the seed; None for none.
@@ -187,7 +198,7 @@ class GradientPenalty(Term):
 
     def __init__(self, weight: float = 10.0, *, target: float = 1.0, every: int = 1) -> None:
         super().__init__(weight, every=every)
-        self.target = target
+        self.target = checking.real("target", target, 0.0)
 
     def sample(self, batch_size: int, shape: tuple[int, ...], seed: tf.Tensor) -> tf.Tensor:
         """Return alpha, (batch_size, 1), uniform in [0, 1)."""
@@ -233,7 +244,7 @@ class DRAGAN(Term):
 
     def __init__(self, weight: float = 10.0, *, scale: float = 0.5, every: int = 1) -> None:
         super().__init__(weight, every=every)
-        self.scale = scale
+        self.scale = checking.real("scale", scale, 0.0)
 
     def sample(self, batch_size: int, shape: tuple[int, ...], seed: tf.Tensor) -> tf.Tensor:
         """Return uniform numbers (batch_size, elements of a sample + 1); the last column is alpha."""
@@ -278,9 +289,14 @@ class FeatureMatching(Term):
     def __call__(self, outputs: Outputs) -> tf.Tensor:
         """Return the distance of the batches' mean features."""
         network = outputs.discriminator
+        if not getattr(network, "inputs", None):
+            raise ValueError(
+                f"the discriminator {network.name!r} is neither functional nor sequential; expected one of the two, "
+                "so that its layers have outputs to match."
+            )
         if self._features is None or self._features[0] != id(network):
             get = {"name": self.layer} if isinstance(self.layer, str) else {"index": self.layer}
-            self._features = id(network), keras.Model(network.input, network.get_layer(**get).output)
+            self._features = id(network), keras.Model(network.inputs, network.get_layer(**get).output)
         features = self._features[1]
         return feature_matching(features(outputs.real, training=True), features(outputs.fake, training=True))
 
@@ -334,7 +350,7 @@ class LabelSmoothing(Term):
 
     def __call__(self, outputs: Outputs) -> tf.Tensor:
         """Return the mean real logit."""
-        return tf.reduce_mean(outputs.real_logits)
+        return tf.reduce_mean(wide(outputs.real_logits))
 
 
 @_register
@@ -358,9 +374,7 @@ class WeightClipping(Term):
 
     def __init__(self, limit: float = 0.01, *, player: str = "discriminator") -> None:
         super().__init__(0.0)
-        if limit <= 0:
-            raise ValueError(f"limit is {limit}; expected a number above 0, for example 0.01.")
-        self.limit, self.player = limit, player
+        self.limit, self.player = checking.real("limit", limit, above=0.0, mend="For example 0.01."), player
 
     def attach(self, networks: Sequence[keras.Model]) -> None:
         """Give every trainable variable the constraint, which Keras's optimizers apply after an update."""

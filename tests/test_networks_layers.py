@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.linalg import svdvals
 
-from gan_utils import runtime
+from gan_utils import runtime, training
 from gan_utils.networks import layers
 from gan_utils.runtime import keras, tf
+from gan_utils.training import doctor
 
 RANDOM = np.random.default_rng(0)
 INPUTS = RANDOM.normal(size=(6, 5)).astype("float32")
@@ -109,3 +110,33 @@ def test_a_scope_around_a_spectrally_normalised_layer_holds():
     with keras.StatelessScope(zero):
         inside = np.asarray(layer(INPUTS))
     assert np.allclose(plain - inside, 1.0)
+
+
+def test_groups_take_batches_that_they_divide_and_smaller_ones():
+    layer = layers.MinibatchStandardDeviation(4)
+    for count in (1, 3, 4, 8):
+        assert layer(tf.ones((count, 3))).shape == (count, 4)
+    with pytest.raises(ValueError, match="6 samples, group_size is 4; expected a multiple") as error:
+        layer(tf.ones((6, 3)))
+    assert "\n" not in str(error.value)
+
+
+def test_a_gan_with_groups_is_made_trained_and_looked_at():
+    generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    discriminator = keras.Sequential([keras.Input((2,)), layers.MinibatchStandardDeviation(4), keras.layers.Dense(1)])
+    gan = training.GAN(generator, discriminator, packing=1, seed=0)
+    gan.compile(run_eagerly=True)
+    points = np.random.default_rng(0).normal(size=(50, 2)).astype("float32")
+    with pytest.raises(ValueError, match=r"batch_size is 6 .* expected a multiple of 4"):
+        gan.fit(points, batch_size=6, steps_per_epoch=1, verbose=0)
+    gan.fit(points, batch_size=8, steps_per_epoch=1, verbose=0, callbacks=[doctor.Doctor(50)])
+    assert gan(points[:3]).shape == (3, 1)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_the_spectral_norm_of_zeros_divides_by_nothing(policy):
+    layer = layers.SpectralNormalization(keras.layers.Dense(1, kernel_initializer="zeros", dtype=policy), dtype=policy)
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(tf.cast(layer(tf.ones((2, 4)), training=True), tf.float32))
+    gradient = tape.gradient(value, layer.layer.kernel.value)
+    assert float(value) == 0.0 and np.isfinite(gradient.numpy()).all()

@@ -156,7 +156,7 @@ def test_a_lazy_term_is_computed_every_kth_move_and_counts_k_times():
 def test_bad_terms_are_refused():
     with pytest.raises(ValueError, match="weight is -1"):
         terms.R1(-1)
-    with pytest.raises(ValueError, match="every 0"):
+    with pytest.raises(ValueError, match="every is 0"):
         terms.R1(every=0)
     with pytest.raises(ValueError, match="limit is 0"):
         terms.WeightClipping(0)
@@ -168,3 +168,104 @@ def test_bad_terms_are_refused():
         gan.fit(REAL, batch_size=8, steps_per_epoch=1, verbose=0)
     with pytest.raises(NotImplementedError, match="must define"):
         terms.Term()(None)
+
+
+KINDS = ("mixed_float16", "mixed_bfloat16", "float64")
+
+
+@pytest.mark.parametrize("policy", KINDS)
+@pytest.mark.parametrize(
+    "term",
+    [
+        terms.GradientPenalty(),
+        terms.R1(),
+        terms.R2(every=2),
+        terms.DRAGAN(),
+        terms.FeatureMatching(),
+        terms.L1(),
+        terms.LabelSmoothing(),
+        terms.WeightClipping(),
+    ],
+    ids=lambda term: term.name,
+)
+def test_every_term_runs_whatever_the_networks_compute_in(policy, term):
+    images = RANDOM.uniform(-1, 1, (8, 4, 4, 1)).astype("float32")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        generator = keras.Sequential([keras.Input((3,)), layers.Dense(16, "tanh"), layers.Reshape((4, 4, 1))])
+        discriminator = keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten(), layers.Dense(8), layers.Dense(1)])
+        gan = training.GAN(generator, discriminator, terms=[term], seed=0)
+        gan.compile(run_eagerly=True)
+        history = gan.fit({"real": images, "target": images}, batch_size=4, steps_per_epoch=2, verbose=0).history
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert np.isfinite(list(history.values())).all()
+
+
+def test_formulas_are_computed_in_wide_numbers():
+    half = lambda value, shape: tf.fill(shape, tf.constant(value, tf.float16))  # noqa: E731
+    assert float(terms.l1(half(0, (8, 9000)), half(1, (8, 9000)))) == 1.0
+    assert float(terms.feature_matching(half(0.1, (8, 4)), half(0.1002, (8, 4)))) > 0
+    for loss in losses.LOSSES.values():
+        for function in (loss.generator, loss.discriminator):
+            assert function(half(300.0, (9, 1)), half(300.0, (9, 1))).dtype == tf.float32
+            assert np.isfinite(float(function(half(300.0, (9, 1)), half(-300.0, (9, 1)))))
+            assert function(tf.ones((9, 1), tf.float64), tf.ones((9, 1), tf.float64)).dtype == tf.float64
+
+
+def test_nothing_is_broadcast_in_silence():
+    for pair in (terms.l1, losses.relativistic_generator_loss, losses.relativistic_discriminator_loss):
+        with pytest.raises(ValueError, match=r"\(16, 1\) and \(16, 3\)|\(16, 3\) and \(16, 1\)"):
+            pair(REAL[:, :1], FAKE)
+    with pytest.raises(ValueError, match="expected one shape"):
+        terms.gradient_penalty(linear, REAL, FAKE[:, :1], np.ones((16, 1)))
+
+
+def test_settings_that_are_no_finite_numbers_are_refused():
+    nan = float("nan")
+    makers = [terms.R1, terms.GradientPenalty, terms.DRAGAN, terms.LabelSmoothing, terms.WeightClipping]
+    for make in [*makers, lambda x: terms.DRAGAN(scale=x), lambda x: terms.GradientPenalty(target=x)]:
+        with pytest.raises(ValueError, match="is nan; expected a finite number"):
+            make(nan)
+    networks = toy.generator(), toy.discriminator()
+    for name in ("instance_noise", "unrolled_learning_rate", "ema", "packing", "seed", "unrolled_steps", "latent_dim"):
+        for bad in (nan, -1.0, True, "1"):
+            with pytest.raises(ValueError, match=r"; expected"):
+                training.GAN(*networks, **{name: bad})
+
+
+def test_wrong_kinds_of_arguments_are_refused_in_a_line():
+    networks = {"generator": toy.generator(), "discriminator": toy.discriminator()}
+    for bad in (
+        {"generator": None},
+        {"discriminator": "toy"},
+        {"terms": terms.R1()},
+        {"terms": [terms.R1]},
+        {"loss": ["hinge"]},
+        {"replay": 100},
+        {"packing": 1.5},
+    ):
+        with pytest.raises(ValueError, match="expected") as error:
+            training.GAN(**(networks | bad))
+        assert "\n" not in str(error.value)
+
+
+def test_feature_matching_takes_a_sequential_discriminator_and_names_one_that_it_cannot():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(x)
+
+    for made in (keras.Sequential([keras.Input((2,)), layers.Dense(8), layers.Dense(1)]), Own()):
+        gan = training.GAN(toy.generator(), made, terms=[terms.FeatureMatching()], seed=0)
+        gan.compile(run_eagerly=True)
+        fit = lambda gan=gan: gan.fit(REAL[:, :2], batch_size=8, steps_per_epoch=1, verbose=0)  # noqa: E731
+        if isinstance(made, Own):
+            with pytest.raises(ValueError, match="neither functional nor sequential"):
+                fit()
+        else:
+            assert np.isfinite(fit().history["feature_matching"]).all()

@@ -121,7 +121,7 @@ def test_replay_shows_old_samples_and_keeps_new_ones():
     assert not old[0] and any(old) and set(np.ravel(replay.state()["replay_buffer"])) <= set(range(8))
     assert int(replay.state()["replay_count"]) == 16
     for bad in ({"capacity": 0}, {"share": 0.0}, {"share": 1.0}):
-        with pytest.raises(ValueError, match="capacity"):
+        with pytest.raises(ValueError, match=f"{next(iter(bad))} is"):
             training.Replay(**bad)
 
 
@@ -253,6 +253,6 @@ def test_the_sizes_of_the_gpu_budget_run(name):
     generator, discriminator, batch = SIZES[name]
     gan = training.GAN(generator(), discriminator(), ema=0.999)
     gan.compile()
-    images = np.zeros((batch, 28, 28, 1), "float32")
+    images = np.linspace(-np.ones((28, 28, 1)), 1, batch, dtype="float32")
     assert np.isfinite(list(gan.fit(images, batch_size=batch, steps_per_epoch=2, verbose=0).history.values())).all()
     assert gan.jit_compile is (name == "fashion") or runtime.has_accelerator()

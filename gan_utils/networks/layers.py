@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gan_utils import checking
+from gan_utils.losses import wide
 from gan_utils.runtime import keras, tf
 
 _register = keras.saving.register_keras_serializable("gan_utils")
@@ -32,9 +34,8 @@ class MinibatchDiscrimination(keras.layers.Layer):
 
     def __init__(self, kernels: int = 32, dimensions: int = 8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if min(kernels, dimensions) < 1:
-            raise ValueError(f"kernels is {kernels} and dimensions {dimensions}; expected 1 or more of each.")
-        self.kernels, self.dimensions = kernels, dimensions
+        self.kernels = checking.integer("kernels", kernels, 1)
+        self.dimensions = checking.integer("dimensions", dimensions, 1)
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Make T, (features, kernels * dimensions)."""
@@ -45,10 +46,10 @@ class MinibatchDiscrimination(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return (N, features + kernels)."""
-        projected = tf.reshape(inputs @ tf.convert_to_tensor(self.tensor), (-1, self.kernels, self.dimensions))
+        projected = wide(tf.reshape(inputs @ tf.convert_to_tensor(self.tensor), (-1, self.kernels, self.dimensions)))
         distance = tf.reduce_sum(tf.abs(projected[:, None] - projected[None]), axis=-1)
         closeness = tf.reduce_sum(tf.exp(-distance), axis=1) - 1.0
-        return tf.concat([inputs, closeness], axis=-1)
+        return tf.concat([inputs, tf.cast(closeness, inputs.dtype)], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (N, features + kernels)."""
@@ -67,7 +68,10 @@ class MinibatchStandardDeviation(keras.layers.Layer):
 
     Args:
         group_size: samples in each group over which the deviation is taken; the whole batch if not given. It must
-            divide the batch.
+            divide the batch; a batch that is smaller is one group.
+
+    Raises:
+        ValueError: for a group of fewer than two samples; when called, for a batch that the groups do not divide.
 
     Example:
         >>> MinibatchStandardDeviation()(tf.ones((4, 8, 8, 3))).shape
@@ -79,15 +83,21 @@ class MinibatchStandardDeviation(keras.layers.Layer):
 
     def __init__(self, group_size: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if group_size is not None and group_size < 2:
-            raise ValueError(f"group_size is {group_size}; expected None or 2 or more.")
-        self.group_size = group_size
+        self.group_size = None if group_size is None else checking.integer("group_size", group_size, 2)
+
+    def __call__(self, inputs: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
+        """Return `call`'s result for a batch that the groups divide; Keras would wrap an error in many lines."""
+        count, group = inputs.shape[0], self.group_size
+        if count and group and count > group and count % group:
+            raise ValueError(f"the batch has {count} samples, group_size is {group}; expected a multiple, or fewer.")
+        return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return (..., channels + 1)."""
-        count, shape = tf.shape(inputs)[0], tf.shape(inputs)
-        size = self.group_size or count
-        grouped = tf.reshape(tf.cast(inputs, tf.float32), tf.concat([[size, count // size], shape[1:]], axis=0))
+        shape, group = tf.shape(inputs), self.group_size
+        count = shape[0] if inputs.shape[0] is None else inputs.shape[0]
+        size = count if group is None else min(group, count) if isinstance(count, int) else tf.minimum(group, count)
+        grouped = tf.reshape(wide(inputs), tf.concat([[size, count // size], shape[1:]], axis=0))
         deviation = tf.sqrt(tf.math.reduce_variance(grouped, axis=0) + 1e-8)
         mean = tf.reduce_mean(deviation, axis=list(range(1, len(inputs.shape))))  # one a group
         feature = tf.reshape(tf.tile(mean, [size]), [-1] + [1] * (len(inputs.shape) - 1))
@@ -128,9 +138,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def __init__(self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
-        if power_iterations < 1:
-            raise ValueError(f"power_iterations is {power_iterations}; expected 1 or more.")
-        self.power_iterations = power_iterations
+        self.power_iterations = checking.integer("power_iterations", power_iterations, 1)
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Build the layer and the vector u that power iteration carries along."""
@@ -147,7 +155,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the layer's output with the divided kernel."""
-        kernel = tf.convert_to_tensor(self.layer.kernel.value)
+        kernel = wide(self.layer.kernel.value)
         matrix = tf.reshape(kernel, (-1, kernel.shape[-1]))
         held, u = tf.stop_gradient(matrix), tf.cast(self.u.value, kernel.dtype)
         for _ in range(self.power_iterations if training else 1):
@@ -157,6 +165,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         if training:
             self.u.assign(tf.cast(u, self.u.dtype))
         sigma = tf.tensordot(tf.stop_gradient(v), tf.linalg.matvec(matrix, tf.stop_gradient(turned)), 1)
+        sigma = tf.where(tf.equal(sigma, 0.0), tf.ones_like(sigma), sigma)  # a kernel of zeros stays one
         # a scope hides the one around it, so it names the layer's other variables as they are seen here
         others = [(v, v.value) for v in self.layer.variables if v is not self.layer.kernel]
         with keras.StatelessScope([*others, (self.layer.kernel, kernel / sigma)]):

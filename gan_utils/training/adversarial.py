@@ -1,7 +1,9 @@
 """Players that take turns: the training loop under every model of the book."""
 
 import contextlib
+import math
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +11,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gan_utils import runtime
+from gan_utils import checking, losses, runtime
 from gan_utils.data.source import Source
 from gan_utils.runtime import keras, tf
-from gan_utils.training import checkpoint
+from gan_utils.training import checkpoint, entries, settings
 from gan_utils.training.callbacks import Resume
 
 #: what `Adversarial.fit` trains on
@@ -41,12 +43,16 @@ class Player:
     ema: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.networks or not self.name.isidentifier():
+        if not self.networks or not str(self.name).isidentifier():
             raise ValueError(f"player {self.name!r} has {len(self.networks)} networks; expected a name and at least 1.")
-        if self.steps < 1:
-            raise ValueError(f"player {self.name!r} takes {self.steps} steps; expected 1 or more.")
-        if self.ema is not None and not 0.0 < self.ema < 1.0:
-            raise ValueError(f"player {self.name!r} has ema={self.ema}; expected None or a decay in (0, 1), say 0.999.")
+        odd = [network for network in self.networks if not isinstance(network, keras.Model)]
+        if odd:
+            raise ValueError(f"the {self.name} is {checking.shown(odd[0])}; expected a Keras model.")
+        self.steps = checking.integer(f"{self.name}_steps", self.steps, 1)
+        if self.ema is not None:
+            self.ema = checking.real(
+                "ema", self.ema, above=0.0, below=1.0, mend="Pass None for no average, or say 0.999."
+            )
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -96,7 +102,7 @@ class Adversarial(keras.Model):
         owners = [id(v) for player in self.players for v in player.variables]
         if len(set(owners)) != len(owners):
             raise ValueError(f"players {names} share trainable variables; expected each to be moved by one player.")
-        self.seed = runtime.current_seed() if seed is None else seed
+        self.seed = runtime.current_seed() if seed is None else checking.seed(seed)
         self.networks = _unique(network for player in self.players for network in player.networks)
         self.batch_size = 0
         self._means = {n: keras.metrics.Mean(name=n) for n in [f"{name}_loss" for name in names] + list(self.reports)}
@@ -168,7 +174,8 @@ class Adversarial(keras.Model):
             **optimizers: ``<player>_optimizer`` for any of the players.
 
         Raises:
-            ValueError: for an optimizer of a player that does not exist.
+            ValueError: for an optimizer of a player that does not exist, or one that has other weights to move: each
+                player of each model needs its own.
         """
         unknown = set(optimizers) - {f"{player.name}_optimizer" for player in self.players}
         if unknown:
@@ -180,8 +187,10 @@ class Adversarial(keras.Model):
             half = any("mixed_float16" in checkpoint.policies(network) for network in player.networks)
             if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            self._check_optimizer(player, optimizer)
             optimizer.build(player.variables)
             player.optimizer = optimizer
+        self.configured, self._moved = settings.optimizers(self), [[id(v) for v in p.variables] for p in self.players]
         self._chooses_xla = jit_compile is None and not runtime.has_accelerator()
         layers = [layer for network in self.networks for layer in network._flatten_layers()]
         self._xla_suits = self._replicas == 1 and not run_eagerly and not any(map(_is_convolution, layers))
@@ -193,6 +202,21 @@ class Adversarial(keras.Model):
             run_eagerly=run_eagerly,
         )
         self._traced = None
+
+    @staticmethod
+    def _check_optimizer(player: Player, optimizer: keras.optimizers.Optimizer) -> None:
+        if not player.variables:
+            warnings.warn(
+                f"the {player.name} has no trainable weights, so it learns nothing. Set network.trainable = True: a "
+                "player's move changes nobody else's weights, frozen or not.",
+                stacklevel=3,
+            )
+        built = getattr(optimizer, "inner_optimizer", optimizer)  # mixed precision wraps it
+        if built.built and [id(v) for v in built._trainable_variables] != [id(v) for v in player.variables]:
+            raise ValueError(
+                f"the {player.name}'s optimizer moves the weights of another player or model; expected one of its own "
+                "for each."
+            )
 
     @property
     def _replicas(self) -> int:
@@ -228,8 +252,7 @@ class Adversarial(keras.Model):
             tape.watch(values)
             with keras.StatelessScope() as scope:  # holds back what layers assign to themselves
                 own = list(self.losses(player, batch, noise).values())
-            regularisers = [tf.cast(loss, own[0].dtype) for network in player.networks for loss in network.losses]
-            total = sum(own + regularisers)
+            total = total_loss(own + [loss for network in player.networks for loss in network.losses])
             scaled = optimizer.scale_loss(total) / self._replicas  # type: ignore[union-attr]
         optimizer.apply(tape.gradient(scaled, values), variables)  # type: ignore[union-attr]
         for variable in [*player.statistics, *self._random_states]:
@@ -239,15 +262,26 @@ class Adversarial(keras.Model):
             updates = tf.cast(turn.number, tf.float32)
             decay = tf.minimum(player.ema, (1.0 + updates) / (10.0 + updates))
             for variable, average in self._averages[player.name]:
-                average.assign(average + tf.cast(1.0 - decay, average.dtype) * (variable.value - average))
+                change = variable.value - average
+                change = tf.where(tf.math.is_finite(change), change, tf.zeros_like(change))  # NaN would stay for ever
+                average.assign(average + tf.cast(1.0 - decay, average.dtype) * change)
         return {f"{player.name}_loss": total, **turn.reported}
 
     def gradient_norm(self, player: str) -> float:
         """Return the norm of the gradient of a player's loss on fixed data and noise; nothing changes.
 
         Needs a ``fit`` before, whose first samples it uses.
+
+        Raises:
+            ValueError: for a player that does not exist, or before any ``fit``.
         """
-        mover = next(p for p in self.players if p.name == player)
+        mover = next((p for p in self.players if p.name == player), None)
+        if mover is None:
+            raise ValueError(f"player is {player!r}; expected one of {', '.join(p.name for p in self.players)}.")
+        if not self.probe:
+            raise ValueError(
+                "gradient_norm looks at samples of the last fit, and there was none; expected a fit before."
+            )
         count = len(self.probe["real"]) // self._unit * self._unit
         batch = {name: tf.constant(values[:count]) for name, values in self.probe.items()}
         noise = self.sample_noise(len(batch["real"]), tf.constant([self.seed, -1], tf.int64))
@@ -257,15 +291,16 @@ class Adversarial(keras.Model):
         try:
             with tf.GradientTape(watch_accessed_variables=False) as tape, keras.StatelessScope():
                 tape.watch(values)
-                total = scale(sum(self.losses(mover, batch, noise).values()))
+                total = scale(total_loss(list(self.losses(mover, batch, noise).values())))
         finally:
             self._turn.only_looking = False
         return float(tf.linalg.global_norm(tape.gradient(total, values)) / tf.cast(scale(tf.constant(1.0)), tf.float32))
 
     @property
     def _unit(self) -> int:
-        """The number of samples that must stay together in a batch."""
-        return 1
+        """The number of samples that must stay together in a batch: what groups of a layer divide."""
+        layers = [layer for network in self.networks for layer in network._flatten_layers()]
+        return math.lcm(*(group for layer in layers if isinstance(group := getattr(layer, "group_size", None), int)))
 
     @property
     def _random_states(self) -> list[keras.Variable]:
@@ -312,48 +347,97 @@ class Adversarial(keras.Model):
         """
         if self.players[0].optimizer is None or not self.compiled:
             raise RuntimeError("fit needs a compiled model; call compile() first.")
-        given = list(callbacks or [])
-        resume = next((c for c in given if isinstance(c, Resume)), None)
-        if isinstance(x, tf.data.Dataset):
-            x, first_batch, count = _named_batches(x)
-            batch_size = batch_size or len(first_batch["real"])
-            self.check_data(first_batch)
-        elif isinstance(x, Source):
-            first_batch, count = x.read(np.arange(min(_PROBE, len(x)))), len(x)
-            self.check_data(first_batch)
-        else:
-            x = {name: np.asarray(a) for name, a in (x.items() if isinstance(x, Mapping) else [("real", x)])}
-            self.check_data(x)
-            first_batch, count = x, len(x["real"])
-        batch_size = batch_size or 64
-        self.check_batch_size(batch_size, batch_size if isinstance(x, tf.data.Dataset) or count is None else count)
+        given, resume = self._check_callbacks(callbacks)
+        x, first_batch, count = self._look_at(x)
         self.probe = {name: values[:_PROBE] for name, values in first_batch.items()}
+        if batch_size is None:
+            batch_size = len(first_batch["real"]) if isinstance(x, tf.data.Dataset) else 64
+        batch_size = checking.integer("batch_size", batch_size, 1)
+        self.check_batch_size(batch_size, batch_size if isinstance(x, tf.data.Dataset) or count is None else count)
         if steps_per_epoch is None and count is None:
             raise ValueError("the dataset does not know its length; give fit(steps_per_epoch=...).")
         steps = max(1, (count or 0) // (batch_size * self._draws)) if steps_per_epoch is None else steps_per_epoch
-        if min(steps, epochs) < 1:
-            raise ValueError(f"steps_per_epoch is {steps} and epochs {epochs}; expected 1 or more of each.")
+        steps, epochs = checking.integer("steps_per_epoch", steps, 1), checking.integer("epochs", epochs, 1)
         if self._chooses_xla:
             self.jit_compile = self._xla_suits and batch_size < _LARGE_BATCH
-        first = 0
-        if resume:
-            given = [c for c in given if c is not resume] + [resume]  # it keeps what the others have after an epoch
-            run = {"batch_size": batch_size, "steps_per_epoch": steps, "data": checkpoint.fingerprint(x)}
-            first = min(resume.restore(self, given, run), epochs)
-            self._check_workers()
-        self.batch_size = batch_size
-        self._trace(x, steps)
-        dataset = self._distribute(lambda: self._plan(x, count, batch_size))
-        with resume.interruptible() if resume else contextlib.nullcontext():
-            return super().fit(
-                dataset,
-                steps_per_epoch=steps,
-                initial_epoch=first,
-                epochs=epochs,
-                callbacks=given,
-                verbose=verbose,
-                shuffle=False,
-            )
+        with contextlib.ExitStack() as stack:
+            first = 0
+            if resume:
+                if runtime.is_chief():
+                    stack.enter_context(checkpoint.alone(resume.folder))
+                data = checkpoint.fingerprint(x, first_batch)
+                run = {"batch_size": batch_size, "steps_per_epoch": steps, "data": data}
+                first = min(resume.restore(self, given, run), epochs)
+                self._check_workers()
+            self.batch_size = batch_size
+            self._trace(x, steps)
+            watch = entries.Watch(self.check_data)
+            dataset = self._distribute(lambda: self._plan(x, count, batch_size, watch))
+            if resume:
+                stack.enter_context(resume.interruptible())
+            try:
+                return super().fit(
+                    dataset,
+                    steps_per_epoch=steps,
+                    initial_epoch=first,
+                    epochs=epochs,
+                    callbacks=given,
+                    verbose=verbose,
+                    shuffle=False,
+                )
+            except tf.errors.OpError:
+                if watch.error is not None:
+                    raise watch.error from None
+                raise
+
+    def _look_at(self, x: Any) -> tuple[Any, dict[str, np.ndarray], int | None]:
+        """Return data as `fit` uses them, their first samples (all, of arrays), and their number if it is known."""
+        x, count = entries.named(x), None
+        if isinstance(x, tf.data.Dataset):
+            x, first, count = entries.batches(x)
+        elif isinstance(x, Source):
+            first, count = entries.first_of(x, _PROBE), len(x)
+        else:
+            first, count = x, len(x["real"])
+        self.check_data(first)
+        entries.doubt(first)
+        return x, first, count
+
+    def _check_callbacks(self, callbacks: Any) -> tuple[list[keras.callbacks.Callback], Resume | None]:
+        """Return the callbacks, `Resume` last, once all that they will do is known to be possible."""
+        given = [] if callbacks is None else callbacks
+        if not isinstance(given, list | tuple) or not all(isinstance(c, keras.callbacks.Callback) for c in given):
+            raise ValueError(f"callbacks is {checking.shown(callbacks)}; expected a list of Keras callbacks.")
+        if [[id(v) for v in player.variables] for player in self.players] != self._moved:
+            raise ValueError("which weights are trainable has changed since compile; call compile() again.")
+        one_rate = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+        saves = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
+        resumes = [callback for callback in given if isinstance(callback, Resume)]
+        for callback in given:
+            name = type(callback).__name__
+            if isinstance(callback, one_rate):
+                raise ValueError(
+                    f"{name} sets the learning rate of one optimizer; expected none, since each player has its own. "
+                    f"Give them schedules: compile({self.players[0].name}_optimizer=Adam(CosineDecay(...)))."
+                )
+            if isinstance(callback, saves) and not getattr(callback, "save_weights_only", False):
+                self._check_can_be_saved(name)
+        if len(resumes) > 1:
+            raise ValueError(f"callbacks hold {len(resumes)} Resume; expected one at most.")
+        # it keeps what the others have after an epoch
+        return [*(c for c in given if c not in resumes), *resumes], resumes[0] if resumes else None
+
+    def _check_can_be_saved(self, who: str) -> None:
+        if reason := settings.obstacle(self):
+            raise ValueError(f"{who} cannot save this model: {reason}")
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: players have no common loss on held-out data; `metrics.score` judges samples."""
+        raise ValueError("a game has no loss to evaluate; expected metrics.score(real, gan.generate(n)).")
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: data order and noise are drawn by `fit`, which goes on from the last step."""
+        raise ValueError("train_on_batch draws no noise; expected fit(x, steps_per_epoch=1).")
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         # Everything is built. Under a strategy Keras would call the model on a batch to make sure, which fails for a
@@ -378,26 +462,21 @@ class Adversarial(keras.Model):
         self.make_train_function(force=True)  # the arrays are captured when the step is traced
 
     def check_data(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Raise a ValueError unless these samples can be trained on."""
-        if "real" not in arrays:
-            raise ValueError(f"data have the keys {sorted(arrays)}; expected the real samples under 'real'.")
-        real = arrays["real"]
-        if any(len(array) != len(real) for array in arrays.values()):
-            raise ValueError(f"arrays have lengths { {n: len(a) for n, a in arrays.items()} }; expected one length.")
-        if real.dtype != np.float32:
-            raise ValueError(f"samples have dtype {real.dtype}; expected float32. Convert with x.astype('float32').")
-        low, high = float(real.min()), float(real.max())
-        if not np.isfinite([low, high]).all():
-            raise ValueError("samples hold NaN or infinity; expected finite values. Find them with np.isfinite(x).")
-        if real.ndim == 4 and (low < -1.0 or high > 1.0):
-            raise ValueError(f"images lie in [{low:g}, {high:g}]; expected [-1, 1]. For 0..255 use x / 127.5 - 1.")
+        """Raise a ValueError unless these samples can be trained on; see `entries.check`."""
+        entries.check(arrays)
 
     def check_batch_size(self, batch_size: int, count: int) -> None:
         """Raise a ValueError unless batches of this size can be drawn from `count` samples and split over devices."""
         if not 1 <= batch_size <= count:
             raise ValueError(f"batch_size is {batch_size} with {count} samples; expected 1 to {count}.")
-        if batch_size % self._replicas:
-            raise ValueError(f"batch_size is {batch_size} on {self._replicas} devices; expected a multiple of that.")
+        unit = self._unit * self._replicas
+        if batch_size % unit:
+            told = (
+                f"{self._replicas} devices"
+                if unit == self._replicas
+                else f"{self._replicas} devices, {self._unit} together"
+            )
+            raise ValueError(f"batch_size is {batch_size} on {told}; expected a multiple of {unit}.")
 
     # what fit trains on
 
@@ -441,12 +520,13 @@ class Adversarial(keras.Model):
         options.autotune.enabled = False  # its thread can keep fit waiting at the end
         return dataset.prefetch(ahead).with_options(options)
 
-    def _plan(self, x: Any, count: int | None, batch_size: int) -> tf.data.Dataset:
+    def _plan(self, x: Any, count: int | None, batch_size: int, watch: entries.Watch) -> tf.data.Dataset:
         draws = self._draws
         if isinstance(x, dict):
             return self.plan(count, batch_size)  # type: ignore[arg-type]
 
         def split(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            batch = watch(batch)
             return {n: tf.reshape(v, (batch_size, draws, *v.shape[1:])) for n, v in batch.items()}
 
         if isinstance(x, Source):
@@ -486,7 +566,8 @@ class Adversarial(keras.Model):
             overwrite: whether an existing file may be replaced.
 
         Raises:
-            ValueError: for another ending.
+            ValueError: for another ending; for a loss, term or optimizer of your own that Keras could not make again;
+                for weights that hold NaN where a file would be replaced.
             FileExistsError: for an existing file with overwrite=False.
         """
         path = Path(filepath)
@@ -494,6 +575,9 @@ class Adversarial(keras.Model):
             raise ValueError(f"path is {path}; expected one that ends in .keras.")
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; give another name, or overwrite=True.")
+        self._check_can_be_saved("save")
+        if path.exists() and (bad := checkpoint.not_finite(self)):
+            raise ValueError(f"{bad} holds NaN or infinity; expected finite weights. {path} stays as it was.")
         checkpoint.write(self, path)
 
     @classmethod
@@ -583,20 +667,10 @@ def _part_of_worker(plan: tf.data.Dataset, context: tf.distribute.InputContext) 
     return plan.flat_map(slices)
 
 
-def _named_batches(dataset: tf.data.Dataset) -> tuple[tf.data.Dataset, dict[str, np.ndarray], int | None]:
-    """Return a dataset of dicts, its first batch, and its number of samples where it knows it."""
-
-    def named(*element: Any) -> dict[str, tf.Tensor]:
-        if len(element) == 1 and isinstance(element[0], Mapping):
-            return dict(element[0])
-        return dict(zip(("real", "label"), element, strict=False))
-
-    dataset = dataset.map(named)
-    first = next(iter(dataset.take(1).as_numpy_iterator()), None)
-    if first is None or "real" not in first or not np.ndim(first["real"]):
-        raise ValueError(f"the dataset's first element is {first}; expected a batch of real samples.")
-    batches = int(dataset.cardinality())
-    return dataset, first, batches * len(first["real"]) if batches >= 0 else None
+def total_loss(values: list[Any]) -> tf.Tensor:
+    """Return the sum of losses, in float32 or wider."""
+    wide = losses.wide(*values)
+    return sum(wide) if isinstance(wide, tuple) else wide
 
 
 def _at(noise: Any, play: int) -> Any:

@@ -9,18 +9,38 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gan_utils import runtime
+from gan_utils import checking, runtime
 from gan_utils.runtime import keras
-from gan_utils.training import checkpoint
+from gan_utils.training import checkpoint, settings
 
 if TYPE_CHECKING:
     from gan_utils.metrics import Scorer
+
+
+def add_row(columns: dict[str, list[float | None]], row: Mapping[str, float]) -> None:
+    """Add a row to a history of columns, all of one length: a value an epoch, None where there was none."""
+    done = max(map(len, columns.values()), default=0)
+    for name in {**columns, **row}:
+        columns.setdefault(name, [None] * done).append(row.get(name))
+
+
+def numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    """Return what of an epoch's logs is a number; what is not (a text, a vector, None) no history can hold."""
+    found = {name: checking.number(value) for name, value in (logs or {}).items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def tell(text: str, *, on: str = "stderr", end: str = "\n") -> None:
+    """Print on a standard stream, where there is one that takes it: it may be None, closed, or a broken pipe."""
+    if getattr(sys, on) is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(text, file=getattr(sys, on), end=end, flush=True)
 
 
 class Progress(keras.callbacks.Callback):
@@ -38,9 +58,7 @@ class Progress(keras.callbacks.Callback):
 
     def __init__(self, lines: int = 5) -> None:
         super().__init__()
-        if lines < 1:
-            raise ValueError(f"lines is {lines}; expected 1 or more.")
-        self.lines = lines
+        self.lines = checking.integer("lines", lines, 1)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Start the clock."""
@@ -57,7 +75,7 @@ class Progress(keras.callbacks.Callback):
         """Show the means of the epoch."""
         epochs, steps, now = self.params["epochs"], self.params["steps"], time.perf_counter()
         a_step = (now - self._start) / ((epoch + 1 - (self._first or 0)) * steps)
-        values = "  ".join(f"{name} {float(value):.2f}" for name, value in (logs or {}).items())
+        values = "  ".join(f"{name} {value:.2f}" for name, value in numbers(logs).items())
         rate, left = self.model.batch_size / a_step, a_step * (epochs - epoch - 1) * steps
         line = f"step {(epoch + 1) * steps:>6}  {values}  {rate:,.0f} images/s  {_clock(left)} left"
         last, due = epoch + 1 == epochs, (epoch + 1) * self.lines // epochs > epoch * self.lines // epochs
@@ -67,11 +85,11 @@ class Progress(keras.callbacks.Callback):
             if due or now - self._shown_at > 0.5:
                 self._shown_at = now
                 self._show_in_notebook("\n".join(self._kept if due else [*self._kept, line]))
-        elif sys.stdout.isatty():
-            print(f"\r{line:<{self._width}}", end="\n" if last else "", flush=True)
+        elif sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty():
+            tell(f"\r{line:<{self._width}}", on="stdout", end="\n" if last else "")
             self._width = len(line)
         elif due:
-            print(line, flush=True)
+            tell(line, on="stdout")
 
     def _show_in_notebook(self, text: str) -> None:
         from IPython.display import display
@@ -91,6 +109,9 @@ class SampleGrid(keras.callbacks.Callback):
         every: epochs between two grids.
         seed: of the latents.
 
+    Raises:
+        ValueError: if n < 1 or every < 1.
+
     Attributes:
         steps: training steps at which a grid was taken.
         grids: arrays (n, ...) float32, one for each entry of `steps`.
@@ -98,7 +119,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     def __init__(self, n: int = 25, *, every: int = 1, seed: int = 0) -> None:
         super().__init__()
-        self.n, self.every, self.seed = n, every, seed
+        self.n, self.every = checking.integer("n", n, 1), checking.integer("every", every, 1)
+        self.seed = checking.seed(seed)
         self.steps: list[int] = []
         self.grids: list[np.ndarray] = []
 
@@ -150,21 +172,28 @@ class Score(keras.callbacks.Callback):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if n < 1 or every < 1:
-            raise ValueError(f"n={n}, every={every}; expected both at least 1.")
-        self.metrics, self.n, self.every, self.seed = metrics, n, every, seed
+        self.metrics, self.seed = metrics, checking.seed(seed)
+        self.n, self.every = checking.integer("n", n, 1), checking.integer("every", every, 1)
         self.values: dict[str, float] = {}
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Score once for nothing, so that what cannot be scored is told before the first step."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a generator that has not learnt anything
+            self._measured()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the values to the epoch's logs."""
         if epoch % self.every == 0 or not self.values:
-            samples = self.model.generate(self.n, seed=self.seed)
-            if isinstance(self.metrics, Mapping):
-                self.values = {name: float(function(samples)) for name, function in self.metrics.items()}
-            else:
-                self.values = {name: estimate.value for name, estimate in self.metrics(samples).metrics.items()}
+            self.values = self._measured()
         if logs is not None:
             logs.update(self.values)
+
+    def _measured(self) -> dict[str, float]:
+        samples = self.model.generate(self.n, seed=self.seed)
+        if isinstance(self.metrics, Mapping):
+            return {name: float(function(samples)) for name, function in self.metrics.items()}
+        return {name: estimate.value for name, estimate in self.metrics(samples).metrics.items()}
 
     def get_state(self) -> dict[str, Any]:
         """Return what a resumed run needs."""
@@ -179,10 +208,11 @@ class HistoryFile(keras.callbacks.Callback):
     """Write the history to a file after each epoch, whole or not at all; ``gan-utils doctor`` reads it.
 
     Args:
-        path: ends in ``.json`` (a dict of lists; ``step`` counts training steps) or ``.csv`` (a line an epoch).
+        path: ends in ``.json`` (a dict of lists of one length; ``step`` counts training steps) or ``.csv`` (a line an
+            epoch). Where an epoch had no value, it is null or empty. Logs that are no numbers are left out.
 
     Raises:
-        ValueError: for another ending.
+        ValueError: for another ending; when ``fit`` begins, for a place that cannot be written to.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -190,17 +220,19 @@ class HistoryFile(keras.callbacks.Callback):
         self.path = Path(path)
         if self.path.suffix not in (".json", ".csv"):
             raise ValueError(f"path is {path}; expected one that ends in .json or .csv.")
-        self.columns: dict[str, list[float]] = {}
+        self.columns: dict[str, list[float | None]] = {}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Begin an empty history."""
         self.columns = {}
+        if runtime.is_chief():
+            checkpoint.check_writable(self.path.parent)
+            if self.path.is_dir():
+                raise ValueError(f"{self.path} is a folder; expected the name of a file.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the file."""
-        row = {"step": self.model.step, **{name: float(value) for name, value in (logs or {}).items()}}
-        for name, value in row.items():
-            self.columns.setdefault(name, []).append(value)
+        add_row(self.columns, {"step": self.model.step, **numbers(logs)})
         if self.path.suffix == ".json":
             loss = getattr(self.model, "adversarial_loss", None)
             text = json.dumps({"loss": getattr(loss, "name", None), "history": self.columns})
@@ -233,26 +265,34 @@ _KERAS_STATES = {
 class Resume(keras.callbacks.Callback):
     """Save the whole run now and then; the same call of ``fit`` goes on from the last file, to the same last bit.
 
-    A file is written at the end of an epoch once `every_seconds` have passed since the last, at the end of the run,
-    and on Ctrl-C, which lets the epoch end first (a second Ctrl-C stops at once). The last two files are kept. A file
-    that is damaged is passed over, with a warning, for the one before. Callbacks with ``get_state`` and ``set_state``
-    and Keras's ``EarlyStopping`` and ``ModelCheckpoint`` go on where they were.
+    A file is written at the end of an epoch once `every_seconds` have passed since the last, at the end of the run, and
+    on Ctrl-C or SIGTERM (which job schedulers send first), once the epoch has ended; a second one stops at once. The
+    last two files are kept. A file that is damaged is passed over, with a warning, for the one before. Weights that
+    hold NaN or infinity are not kept, and a warning names the last good file. Callbacks with ``get_state`` and
+    ``set_state`` and Keras's ``EarlyStopping`` and ``ModelCheckpoint`` go on where they were.
 
     Args:
         folder: of this one run; another ``fit`` needs another folder. Several workers must share it. Called again on
             the model that was interrupted, ``fit`` goes back to the last file.
         every_seconds: least time between two files; 0 saves after each epoch.
         force: go on under other flags (versions, oneDNN, XLA, precision, devices), where results will differ.
+        accept: names of what may differ from the run in the folder, such as
+            ``["generator_optimizer.learning_rate"]``, which is then in force from here on. A name stands for all below
+            it (``"generator_optimizer"``). The file's header keeps what was accepted, under ``"accepted"``.
 
     Raises:
-        ValueError: for a negative time; when ``fit`` begins, if the folder holds another run, or no file can be used.
+        ValueError: for a negative time; when ``fit`` begins, if the folder holds another run (the message names each
+            difference), is in use by another process or cannot be written to, or no file can be used.
     """
 
-    def __init__(self, folder: str | Path, *, every_seconds: float = 60.0, force: bool = False) -> None:
+    def __init__(
+        self, folder: str | Path, *, every_seconds: float = 60.0, force: bool = False, accept: Sequence[str] = ()
+    ) -> None:
         super().__init__()
-        if every_seconds < 0:
-            raise ValueError(f"every_seconds is {every_seconds}; expected 0 or more.")
-        self.folder, self.every_seconds, self.force = Path(folder), every_seconds, force
+        if isinstance(accept, str) or not all(isinstance(name, str) for name in accept):
+            raise ValueError(f"accept is {checking.shown(accept)}; expected a list of names.")
+        self.folder, self.force, self.accept = Path(folder), bool(force), tuple(accept)
+        self.every_seconds = checking.real("every_seconds", every_seconds, 0.0)
         self._interrupted = False
 
     @property
@@ -272,8 +312,14 @@ class Resume(keras.callbacks.Callback):
             The number of epochs already done.
         """
         self._others = [callback for callback in callbacks if callback is not self]
+        for callback in self._others:
+            if hasattr(callback, "get_state"):
+                checkpoint.check_state(type(callback).__name__, callback.get_state())
+        if reason := settings.obstacle(model):
+            warnings.warn(f"{reason} This run can be resumed; GAN.load cannot read its files.", stacklevel=4)
         self._run = {**run, "start": model.step, "seed": model.seed}
-        self._history: dict[str, list[float]] = {}
+        self._settings, self._accepted = settings.describe(model), list[Any]()
+        self._history: dict[str, list[Any]] = {}
         self._done, self._state, self._saved_at, self._trained = 0, None, time.monotonic(), False
         if runtime.is_chief():
             checkpoint.remove_unfinished(self.folder)
@@ -283,20 +329,41 @@ class Resume(keras.callbacks.Callback):
         stored = found["run"]
         if stored.get("start", sys.maxsize) <= model.step and not stored.get("finished"):
             self._run["start"] = stored["start"]  # the same call again, on the model that was interrupted
-        odd = checkpoint.differences({name: stored.get(name) for name in self._run}, self._run)
-        if odd:
-            raise ValueError(f"{path} is of another run: {odd}. Give each call of fit its own folder.")
-        odd = checkpoint.differences(found["flags"], checkpoint.flags(model))
+        accepted = self._compare(path, stored)
+        odd = settings.differences(found["flags"], checkpoint.flags(model))
         if odd and not self.force:
             raise ValueError(
-                f"{path} was made under other flags: {odd}. Results would differ from an uninterrupted run; "
-                "restore the flags, or pass Resume(..., force=True)."
+                f"{path} was made under other flags: {settings.in_words(odd)}. Results would differ from an "
+                "uninterrupted run; restore the flags, or pass Resume(..., force=True)."
             )
+        rates = {player.name: _rate(player.optimizer) for player in model.players}
         model.load_weights(path)
+        for (
+            player
+        ) in model.players:  # the file's rate is in force, which a callback may have set, unless another is accepted
+            names = [name for name in accepted if settings.is_below(name, [f"{player.name}_optimizer"])]
+            if rates[player.name] is not None and any(name.endswith("learning_rate") for name in names):
+                player.optimizer.learning_rate = rates[player.name]
         self._state = checkpoint.callbacks(path)
         self._history = {name: list(values) for name, values in self._state["history"].items()}
         self._done = stored["epochs_done"]
         return sys.maxsize if stored.get("stopped") else self._done
+
+    def _compare(self, path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what differs from the run in a file and may; the rest is an error."""
+        there = {name: stored.get(name) for name in self._run} | stored.get("settings", self._settings)
+        differing = settings.differences(there, self._run | self._settings)
+        fixed = ("start", "steps_per_epoch")  # by which the epochs that are done are counted
+        odd = {n: v for n, v in differing.items() if n in fixed or not settings.is_below(n, self.accept)}
+        if odd:
+            roots = sorted({name.split(".")[0] for name in odd}) if len(odd) > 3 else sorted(odd)
+            mend = "" if set(roots) & set(fixed) else f", or go on with what differs: Resume(..., accept={roots})"
+            raise ValueError(
+                f"{path} is of another run: {settings.in_words(odd)}. Give each call of fit its own folder{mend}."
+            )
+        new = [{"after_epoch": stored["epochs_done"], **differing}] if differing else []
+        self._accepted = [*stored.get("accepted", []), *new]
+        return differing
 
     def _newest_good(self) -> tuple[Path | None, dict[str, Any]]:
         """Return the newest file that can be used and its header; checking reads all of it, so it is done once."""
@@ -313,17 +380,20 @@ class Resume(keras.callbacks.Callback):
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
         """Let Ctrl-C wait for the end of the epoch; ``fit`` uses this."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+        self._interrupted = False
+        before = _signals() if threading.current_thread() is threading.main_thread() else {}
+
+        def as_before() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
         def stop_soon(number: int, frame: Any) -> None:
-            signal.signal(signal.SIGINT, before)  # a second Ctrl-C stops at once
+            as_before()  # a second one stops at once
             self._interrupted = True
-            print("\nCtrl-C: saving at the end of this epoch; press it again to stop at once.", file=sys.stderr)
+            tell(f"\n{signal.Signals(number).name}: saving at the end of this epoch; once more stops at once.")
 
-        self._interrupted = False
-        before = signal.signal(signal.SIGINT, stop_soon)
+        for number in before:
+            signal.signal(number, stop_soon)
         try:
             yield
         except KeyboardInterrupt:
@@ -334,7 +404,7 @@ class Resume(keras.callbacks.Callback):
                 self._save()
             raise
         finally:
-            signal.signal(signal.SIGINT, before)
+            as_before()
 
     def _done_by_step(self) -> int:
         done, rest = divmod(self.model.step - self._run["start"], self._run["steps_per_epoch"])
@@ -361,7 +431,7 @@ class Resume(keras.callbacks.Callback):
 
     def _remember(self, logs: Mapping[str, Any]) -> None:
         for name, value in logs.items():
-            self._history.setdefault(name, []).append(float(value))
+            self._history.setdefault(name, []).append(checkpoint.plain(value))
 
     def _hand_back(self) -> None:
         if self._state is None:
@@ -392,11 +462,31 @@ class Resume(keras.callbacks.Callback):
         if not runtime.is_chief():
             return
         remembered = [(type(callback).__name__, _state(callback)) for callback in self._others]
-        run = {**self._run, "epochs_done": self._done, **flags}
+        if bad := checkpoint.not_finite(self.model):
+            good = f"{self.files[0]} is the last good file" if self.files else "no good file was written before"
+            warnings.warn(
+                f"{bad} holds NaN or infinity at step {self.model.step}, which is not kept; {good}.", stacklevel=2
+            )
+            return
+        run = {**self._run, "settings": self._settings, "accepted": self._accepted, "epochs_done": self._done, **flags}
         path = self.folder / f"step-{self.model.step:010d}.keras"
         checkpoint.write(self.model, path, run=run, callbacks={"callbacks": remembered, "history": self._history})
         for old in self.files[2:]:
             old.unlink(missing_ok=True)
+
+
+def _signals() -> dict[signal.Signals, Any]:
+    """Return the signals that are to save a run, with their present handlers; one that is ignored stays so."""
+    found = {signal.SIGINT: signal.getsignal(signal.SIGINT), signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
+    if found[signal.SIGTERM] is not signal.SIG_DFL:  # somebody else's business
+        del found[signal.SIGTERM]
+    return {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+
+
+def _rate(optimizer: keras.optimizers.Optimizer) -> float | None:
+    """Return an optimizer's learning rate, or None where a schedule gives it."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # mixed precision wraps it
+    return checking.number(inner.get_config().get("learning_rate"))
 
 
 def _state(callback: keras.callbacks.Callback) -> Any:

@@ -6,10 +6,14 @@ and renamed, so a name never holds half a file. Nothing is unpickled.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import platform
+import re
+import tempfile
+import time
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -20,14 +24,20 @@ import numpy as np
 from tensorflow.python.framework import config  # what tf.config can set, but not tell
 
 import gan_utils
-from gan_utils import runtime
+from gan_utils import checking, runtime
 from gan_utils.data.source import Source
 from gan_utils.runtime import keras, tf
+from gan_utils.training import settings
 
 #: number of the format; 1 is the first
 FORMAT = 1
 _HEADER, _CALLBACKS = "gan_utils.json", "callbacks.json"
 _TEMPORARY = ".writing-"
+_UNFINISHED = re.compile(rf"{re.escape(_TEMPORARY)}(.*)-(\d+)-([0-9a-f]{{32}})-")
+_writing: set[str] = set()  # what this process is writing just now
+_DAY = 86_400  # after which a file that another machine began is taken for abandoned
+# what file systems that know no syncing or locking say; other errors, such as a full disk, count
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM}
 
 
 def flags(model: Any) -> dict[str, Any]:
@@ -83,24 +93,86 @@ def write(model: Any, path: Path, *, run: Mapping[str, Any] | None = None, callb
 def whole(path: Path) -> Iterator[Path]:
     """Give another name to write under; at the end the file is synced and takes its own name, or is gone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}-{path.name}")
+    token = uuid.uuid4().hex
+    temporary = path.with_name(f"{_TEMPORARY}{_host()}-{os.getpid()}-{token}-{path.name}")
+    _writing.add(token)
     try:
         yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+        _sync(temporary, os.O_RDWR)
         os.replace(temporary, path)
         if hasattr(os, "O_DIRECTORY"):
-            folder = os.open(path.parent, os.O_DIRECTORY)
-            os.fsync(folder)
-            os.close(folder)
+            _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     finally:
         temporary.unlink(missing_ok=True)
+        _writing.discard(token)
+
+
+def _sync(path: Path, flags: int) -> None:
+    """Let a file or a folder reach the disk, where its file system knows how to."""
+    with _unless_unsupported():
+        handle = os.open(path, flags)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _unless_unsupported() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process as long as it lasts; the system lets go of it if the process is killed.
+
+    Raises:
+        ValueError: if another run holds it, or nothing can be written there.
+    """
+    check_writable(folder)
+    handle = _locked(folder)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise a ValueError unless files can be written into a folder, which is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, prefix=_TEMPORARY):
+            pass
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be written to ({error.strerror}); expected a folder that can.") from error
+
+
+def _locked(folder: Path) -> int | None:
+    try:
+        import fcntl
+    except ImportError:  # not on every system
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with _unless_unsupported():
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise ValueError(f"{folder} is in use by another run; expected a folder of its own for each run.") from None
+    return handle
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]", "_", platform.node())[:64]
 
 
 def _write_keras(model: Any, path: Path) -> None:
-    try:
-        model.get_config()
-    except NotImplementedError:  # a family that does not say how it is made: its weights and state are enough to resume
+    if not _tells_how_it_is_made(model):  # its weights and state are enough to resume
         weights = path.with_suffix(".weights.h5")
         try:
             keras.saving.save_weights(model, weights)
@@ -112,10 +184,45 @@ def _write_keras(model: Any, path: Path) -> None:
         keras.saving.save_model(model, path)
 
 
+def _tells_how_it_is_made(model: Any) -> bool:
+    try:
+        model.get_config()
+    except NotImplementedError:
+        return False
+    return not settings.obstacle(model)
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what a process that was killed while it wrote has left in a folder."""
     for path in folder.glob(f"{_TEMPORARY}*"):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone meanwhile
+            if not _is_being_written(path):
+                path.unlink(missing_ok=True)
+
+
+def _is_being_written(path: Path) -> bool:
+    told = _UNFINISHED.match(path.name)
+    if told is None or told[1] != _host():
+        return time.time() - path.stat().st_mtime < _DAY
+    if int(told[2]) == os.getpid():
+        return told[3] in _writing
+    try:
+        os.kill(int(told[2]), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it lives, and is another user's
+        pass
+    return True
+
+
+def not_finite(model: Any) -> str:
+    """Return the name of a weight, or another variable of a model's state, that holds NaN or infinity; or nothing."""
+    weights = {weight.path: weight for network in model.networks for weight in network.weights}
+    for name, variable in {**weights, **model.state()}.items():
+        values = np.asarray(variable.numpy())
+        if values.dtype.kind not in "iub" and not np.isfinite(values.astype(np.float32, copy=False)).all():
+            return name
+    return ""
 
 
 def header(path: Path) -> dict[str, Any]:
@@ -164,16 +271,6 @@ def callbacks(path: Path) -> Any:
         return _unpack(json.loads(archive.read(_CALLBACKS)), archive)
 
 
-def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    """Return in words what differs; empty if nothing does."""
-    names = sorted(set(found) | set(expected))
-    return ", ".join(
-        f"{name} {found.get(name)!r} there and {expected.get(name)!r} here"
-        for name in names
-        if found.get(name) != expected.get(name)
-    )
-
-
 def read(cls: type, path: Path, networks: Mapping[str, keras.Model]) -> Any:
     """Make the model of a file; see `Adversarial.load`."""
     header(path)
@@ -199,17 +296,49 @@ def read(cls: type, path: Path, networks: Mapping[str, keras.Model]) -> Any:
     return model
 
 
-def fingerprint(data: Any) -> str:
-    """Return a text that differs where the data of a run differ."""
+def fingerprint(data: Any, first: Mapping[str, np.ndarray]) -> str:
+    """Return a text that differs where the data of a run differ.
+
+    Args:
+        data: as `Adversarial.fit` uses them.
+        first: their first batch; of a dataset, whose contents are known only by running it, this is what is looked at.
+    """
     if isinstance(data, Source):
         return data.fingerprint()
-    if isinstance(data, tf.data.Dataset):  # its contents are known only by running it
-        return str(data.element_spec)
+    if isinstance(data, tf.data.Dataset):
+        return f"{data.element_spec} {_digest(first)}"
+    return _digest(data)
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
     total = hashlib.sha256()
-    for name in sorted(data):
-        total.update(f"{name} {data[name].shape} {data[name].dtype}".encode())
-        total.update(np.ascontiguousarray(data[name]).data)
+    for name in sorted(arrays):
+        total.update(f"{name} {arrays[name].shape} {arrays[name].dtype}".encode())
+        total.update(np.ascontiguousarray(arrays[name]).data)
     return total.hexdigest()
+
+
+def check_state(owner: str, state: Any) -> None:
+    """Raise a ValueError unless a file can hold what a callback remembers."""
+    try:
+        json.dumps(_pack(state, {}))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{owner}.get_state gives what no file can hold ({error}); expected nested dicts and lists of numbers, "
+            "texts and arrays."
+        ) from error
+
+
+def plain(value: Any) -> Any:
+    """Return a log as a file can hold it: a number, None, a text, an array or a list; anything else as its `repr`."""
+    found = checking.number(value)
+    if found is not None:
+        return found
+    try:
+        json.dumps(_pack(value, {}))
+    except (TypeError, ValueError):
+        return checking.shown(value)
+    return value
 
 
 def _pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -218,6 +347,8 @@ def _pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, list | tuple):
         return [_pack(entry, arrays) for entry in value]
     if isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            raise TypeError("an array of objects")
         name = f"callbacks/{len(arrays)}.npy"
         arrays[name] = value
         return {"__array__": name}

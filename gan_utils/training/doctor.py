@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from gan_utils import losses
+from gan_utils import checking, losses
 from gan_utils.runtime import keras, tf
+from gan_utils.training import callbacks
 
-_History = Mapping[str, Sequence[float]]
+_History = Mapping[str, Sequence[float | None]]
 _LAST = 3  # epochs in a row before a rule speaks
 
 
@@ -39,12 +40,15 @@ class Finding:
 
 def not_finite(history: _History, loss: losses.Loss) -> Finding | None:
     """Find the first value that is NaN or infinite."""
+    epochs = max(map(len, history.values()), default=0)
     for name, values in history.items():
-        bad = np.flatnonzero(~np.isfinite(np.asarray(values, float)))
-        if len(bad):
+        bad = [index for index, value in enumerate(values) if value is not None and not np.isfinite(value)]
+        if bad:
+            # a column that came late, in a history without gaps, does not say when
+            where = "from epoch {} on" if len(values) == epochs else f"at number {{}} of its {len(values)} values"
             return Finding(
                 "not finite",
-                f"{name} is {values[bad[0]]} from epoch {bad[0] + 1} on",
+                f"{name} is {values[bad[0]]} {where.format(bad[0] + 1)}",
                 "Weights or data hold NaN; nothing after this epoch counts.",
                 "a lower learning rate; a gradient penalty with an epsilon under its root; float32 instead of float16.",
             )
@@ -137,7 +141,7 @@ def diagnose(history: _History, *, loss: str | losses.Loss = "non_saturating") -
     """Apply every rule to a history.
 
     Args:
-        history: from a name to a value an epoch, as ``fit`` returns it.
+        history: from a name to a value an epoch, as ``fit`` returns it; None where an epoch had none.
         loss: the GAN's loss; it says what D(x) means and where the equilibrium is.
 
     Returns:
@@ -162,9 +166,12 @@ class Doctor(keras.callbacks.Callback):
     `callbacks.HistoryFile` they reach the file.
 
     Args:
-        n: samples it looks at.
+        n: samples it looks at, at least 2.
         every: epochs between two measurements; in between the last one is repeated.
         stop: whether to end the run at a finding.
+
+    Raises:
+        ValueError: if n < 2 or every < 1.
 
     Attributes:
         findings: what was found so far, each rule once.
@@ -172,9 +179,9 @@ class Doctor(keras.callbacks.Callback):
 
     def __init__(self, n: int = 64, *, every: int = 1, stop: bool = False) -> None:
         super().__init__()
-        self.n, self.every, self.stop = n, every, stop
+        self.n, self.every, self.stop = checking.integer("n", n, 2), checking.integer("every", every, 1), bool(stop)
         self.findings: list[Finding] = []
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[float | None]] = {}
         self.measured: dict[str, float] = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -186,13 +193,12 @@ class Doctor(keras.callbacks.Callback):
             self.measured["generator_gradient"] = self.model.gradient_norm("generator")
             self.measured["diversity"] = _spread(fake) / max(_spread(real), 1e-12)
         logs.update(self.measured)
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(float(value))
+        callbacks.add_row(self.history, callbacks.numbers(logs))
         known = {finding.rule for finding in self.findings}
         for finding in diagnose(self.history, loss=self.model.adversarial_loss):
             if finding.rule not in known:
                 self.findings.append(finding)
-                print(f"doctor, epoch {epoch + 1}: {finding}")
+                callbacks.tell(f"doctor, epoch {epoch + 1}: {finding}", on="stdout")
         if self.stop and self.findings:
             self.model.stop_training = True
 

@@ -10,6 +10,9 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from gan_utils import checking
 from gan_utils.metrics.scoring import Scores
 from gan_utils.runtime import keras
 from gan_utils.training import checkpoint
@@ -53,9 +56,9 @@ def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: 
         The card's path.
 
     Raises:
-        ValueError: for another ending; for a name where something lies that is not to be replaced (a saved run, a
-            folder that is more than a SavedModel, a text that is no card); for a generator of several inputs, or one in
-            half precision for ONNX.
+        ValueError: for another ending; for weights that are not finite; for a name where something lies that is not to
+            be replaced (a saved run, a folder that is more than a SavedModel, a text that is no card); for a generator
+            of several inputs, or one in half precision for ONNX.
         ImportError: for ONNX without its packages.
 
     Reference:
@@ -71,16 +74,18 @@ def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: 
         raise ValueError(f"the generator has {len(inputs)} inputs; expected one, the latents.")
     if kind == "onnx":
         _check_onnx(model.generator)
+    if scores is not None and not isinstance(scores, Scores):
+        raise ValueError(f"scores is {checking.shown(scores)}; expected what metrics.score returned, or None.")
     text = card(model, path, scores=scores, data=data, notes=notes)
-    with _averages_in_place(model), _whole(path) as temporary:
+    with checkpoint.whole(written) as temporary_card, _averages_in_place(model), _whole(path) as temporary:
+        _check_finite(model.generator)
+        temporary_card.write_text(text, encoding="utf-8", errors="backslashreplace")  # a name may be no UTF-8
         if kind == "keras":
             model.generator.save(temporary)
         else:
             signature = [keras.InputSpec(shape=(None, model.latent_dim), dtype="float32")]
             with contextlib.redirect_stdout(sys.stderr):
                 model.generator.export(temporary, format=kind, input_signature=signature, verbose=False)
-    with checkpoint.whole(written) as temporary:
-        temporary.write_text(text, encoding="utf-8")
     return written
 
 
@@ -148,6 +153,14 @@ def _check_what_is_there(path: Path, kind: str, written: Path) -> None:
             raise ValueError(f"{path} exists and is no SavedModel, or more than one; give another name.")
     if kind == "keras" and checkpoint.is_run(path):
         raise ValueError(f"{path} is a saved run, which goes on with all its state; give the generator another name.")
+
+
+def _check_finite(generator: keras.Model) -> None:
+    bad = [weight.path for weight in generator.weights if not np.isfinite(weight.numpy().astype(np.float64)).all()]
+    if bad:
+        raise ValueError(
+            f"the generator's {bad[0]} holds NaN or infinity; expected finite weights. Use an earlier file."
+        )
 
 
 def _check_onnx(generator: keras.Model) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_utils import losses, terms
+from gan_utils import checking, losses, terms
 from gan_utils.runtime import keras, tf
 from gan_utils.training import export
 from gan_utils.training.adversarial import Adversarial, Player
@@ -55,7 +55,8 @@ def unrolled_weights(
             with keras.StatelessScope(list(zip(variables, values, strict=True))):
                 total = loss()
         gradients = tape.gradient(total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        values = [value - learning_rate * gradient for value, gradient in zip(values, gradients, strict=True)]
+        dense = map(tf.convert_to_tensor, gradients)  # an embedding's gradient comes as slices
+        values = [value - learning_rate * gradient for value, gradient in zip(values, dense, strict=True)]
     return values
 
 
@@ -89,7 +90,8 @@ class GAN(Adversarial):
         >>> from gan_utils.networks import dense
         >>> gan = GAN(dense.selu_generator(), dense.selu_discriminator(), latent_dim=30)
         >>> gan.compile()
-        >>> history = gan.fit(np.zeros((8, 28, 28, 1), "float32"), batch_size=4, steps_per_epoch=2, verbose=0)
+        >>> images = np.linspace(-np.ones((28, 28, 1)), 1, 8, dtype="float32")
+        >>> history = gan.fit(images, batch_size=4, steps_per_epoch=2, verbose=0)
         >>> gan.generate(5, seed=0).shape
         (5, 28, 28, 1)
 
@@ -118,15 +120,21 @@ class GAN(Adversarial):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        chosen = losses.get(loss)
-        if packing < 1 or unrolled_steps < 0:
-            raise ValueError(f"packing is {packing} and unrolled_steps {unrolled_steps}; expected >= 1 and >= 0.")
+        chosen, terms = losses.get(loss), _checked_terms(terms)
+        for name, network in (("generator", generator), ("discriminator", discriminator)):
+            if not isinstance(network, keras.Model):
+                raise ValueError(f"the {name} is {checking.shown(network)}; expected a Keras model.")
+        packing = checking.integer("packing", packing, 1)
+        unrolled_steps = checking.integer("unrolled_steps", unrolled_steps, 0)
+        unrolled_learning_rate = checking.real("unrolled_learning_rate", unrolled_learning_rate, above=0.0)
+        if not isinstance(instance_noise, keras.optimizers.schedules.LearningRateSchedule):
+            instance_noise = checking.real("instance_noise", instance_noise, 0.0)
+        if replay is not None and not isinstance(replay, Replay):
+            raise ValueError(f"replay is {checking.shown(replay)}; expected training.Replay(capacity) or None.")
+        if latent_dim is not None:
+            latent_dim = checking.integer("latent_dim", latent_dim, 1)
         size, self_shape = _check_networks(generator, discriminator, latent_dim, packing)
         of = {name: [t for t in terms if t.player == name] for name in ("discriminator", "generator")}
-        if len(terms) != len(of["discriminator"]) + len(of["generator"]):
-            raise ValueError(f"terms join {[t.player for t in terms]}; expected 'discriminator' or 'generator'.")
-        if len({term.name for term in terms}) != len(terms):
-            raise ValueError(f"terms are named {[t.name for t in terms]}; expected each name once.")
         networks = {"discriminator": [discriminator], "generator": [generator]}
         players = [
             Player(name, networks[name] + [n for term in of[name] for n in term.networks], steps=steps, ema=average)
@@ -179,11 +187,11 @@ class GAN(Adversarial):
         found = {term.name: self._term(term, outputs) for term in mine}
         if not any(term.replaces_loss for term in mine):
             own = loss.discriminator if discriminates else loss.generator
-            found["adversarial"] = own(_float(real_logits), _float(fake_logits))
+            found["adversarial"] = own(*losses.wide(real_logits, fake_logits))
         if discriminates:
             scale = tf.sigmoid if loss.probability else tf.identity
-            self.report("d_real", tf.reduce_mean(scale(_float(real_logits))))
-            self.report("d_fake", tf.reduce_mean(scale(_float(fake_logits))))
+            self.report("d_real", tf.reduce_mean(scale(losses.wide(real_logits))))
+            self.report("d_fake", tf.reduce_mean(scale(losses.wide(fake_logits))))
         return found
 
     def _seen(self, samples: tf.Tensor, noise: Mapping[str, tf.Tensor], which: int) -> tf.Tensor:
@@ -198,7 +206,7 @@ class GAN(Adversarial):
     def _unrolled(self, judge: _Judge, real: tf.Tensor, fake: tf.Tensor) -> _Judge:
         variables = self.players[0].variables
         weights = unrolled_weights(
-            lambda: self.adversarial_loss.discriminator(_float(judge(real)), _float(judge(fake))),
+            lambda: self.adversarial_loss.discriminator(*losses.wide(judge(real), judge(fake))),
             variables,
             steps=self.unrolled_steps,
             learning_rate=self.unrolled_learning_rate,
@@ -213,7 +221,7 @@ class GAN(Adversarial):
     def _term(self, term: terms.Term, outputs: terms.Outputs) -> tf.Tensor:
         outputs.draw = outputs.noise.get(term.name)
         if term.every == 1:
-            value = tf.cast(term(outputs), tf.float32)
+            value = losses.wide(term(outputs))
         else:
             due = tf.equal(self._turn.number % term.every, 0)
 
@@ -263,10 +271,9 @@ class GAN(Adversarial):
             (n, ...) float32, in inference mode (no dropout).
 
         Raises:
-            ValueError: if n < 1.
+            ValueError: if n < 1, seed < 0 or batch_size < 1.
         """
-        if n < 1:
-            raise ValueError(f"n is {n}; expected 1 or more samples.")
+        n, seed = checking.integer("n", n, 1), checking.integer("seed", seed, 0)
         latents = np.random.default_rng(seed).standard_normal((n, self.latent_dim), np.float32)
         return self.decode(latents, batch_size=batch_size)
 
@@ -281,9 +288,9 @@ class GAN(Adversarial):
             (n, ...) float32, in inference mode (no dropout).
 
         Raises:
-            ValueError: for latents of another shape.
+            ValueError: for latents of another shape, or batch_size < 1.
         """
-        latents = np.asarray(latents, np.float32)
+        latents, batch_size = np.asarray(latents, np.float32), checking.integer("batch_size", batch_size, 1)
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim or not len(latents):
             raise ValueError(f"latents have shape {latents.shape}; expected (n, {self.latent_dim}) with n >= 1.")
         with self._averaged_weights():
@@ -307,16 +314,7 @@ class GAN(Adversarial):
 
     @property
     def _unit(self) -> int:
-        return self.packing
-
-    def check_batch_size(self, batch_size: int, count: int) -> None:
-        """Raise a ValueError as `Adversarial.check_batch_size` does, or if packed samples would be split."""
-        super().check_batch_size(batch_size, count)
-        if batch_size % (self.packing * self._replicas):
-            raise ValueError(
-                f"batch_size is {batch_size} with packing {self.packing} on {self._replicas} devices; expected a "
-                f"multiple of {self.packing * self._replicas}."
-            )
+        return self.packing * super()._unit
 
     # state
 
@@ -359,9 +357,17 @@ def _deserialized(value: Any, custom_objects: Any) -> Any:
     return value
 
 
-def _float(logits: tf.Tensor | None) -> tf.Tensor | None:
-    # losses are computed in float32, whatever the networks compute in
-    return None if logits is None else tf.cast(logits, tf.float32)
+def _checked_terms(given: Sequence[terms.Term]) -> list[terms.Term]:
+    odd = [given] if not isinstance(given, list | tuple) else [t for t in given if not isinstance(t, terms.Term)]
+    if odd:
+        raise ValueError(
+            f"terms hold {checking.shown(odd[0])}; expected a list of terms, for example [terms.R1(10.0)]."
+        )
+    if any(term.player not in ("discriminator", "generator") for term in given):
+        raise ValueError(f"terms join {[t.player for t in given]}; expected 'discriminator' or 'generator'.")
+    if len({term.name for term in given}) != len(given):
+        raise ValueError(f"terms are named {[t.name for t in given]}; expected each name once.")
+    return list(given)
 
 
 def _input_shape(network: keras.Model) -> list[int | None] | None:

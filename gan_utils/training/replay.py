@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gan_utils import checking
 from gan_utils.runtime import keras, tf
 
 
@@ -11,7 +12,8 @@ class Replay:
 
     In each of the discriminator's moves the first ``share`` of the batch is drawn uniformly from the buffer; as many of
     the new samples then take the places of a run of neighbours in it that begins at random, so ages are mixed. While
-    the buffer fills, it is drawn from what is there (the new samples themselves, at the first move).
+    the buffer fills, it is drawn from what is there (the new samples themselves, at the first move). Samples that hold
+    NaN or infinity are not kept.
 
     Args:
         capacity: samples kept.
@@ -26,13 +28,18 @@ class Replay:
     """
 
     def __init__(self, capacity: int = 4096, *, share: float = 0.5) -> None:
-        if capacity < 1 or not 0.0 < share < 1.0:
-            raise ValueError(f"capacity is {capacity} and share {share}; expected capacity >= 1 and 0 < share < 1.")
-        self.capacity, self.share = capacity, share
+        self.capacity = checking.integer("capacity", capacity, 1)
+        self.share = checking.real("share", share, above=0.0, below=1.0)
         self._buffer: Any = None
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make room for samples of this shape."""
+        """Make room for samples of this shape.
+
+        Raises:
+            ValueError: if it has been made: a buffer belongs to one GAN.
+        """
+        if self._buffer is not None:
+            raise ValueError("this Replay is another GAN's; expected one of its own for each GAN.")
         self._buffer = tf.Variable(tf.zeros((self.capacity, *shape)), trainable=False)
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
 
@@ -56,7 +63,9 @@ class Replay:
         old = tf.where(count > 0, old, tf.cast(new, old.dtype))
         start = tf.cast(uniform[0, 1] * float(self.capacity), tf.int64)
         slots = (tf.where(count < self.capacity, count, start) + tf.range(kept, dtype=tf.int64)) % self.capacity
-        self._buffer.scatter_update(tf.IndexedSlices(tf.cast(new, tf.float32), slots))
+        new = tf.cast(new, tf.float32)  # a sample that is not finite takes nobody's place
+        finite = tf.reduce_all(tf.math.is_finite(new), axis=list(range(1, len(new.shape))), keepdims=True)
+        self._buffer.scatter_update(tf.IndexedSlices(tf.where(finite, new, tf.gather(self._buffer, slots)), slots))
         self._count.assign_add(kept)
         return tf.concat([tf.cast(old, fake.dtype), fake[kept:]], axis=0)
 

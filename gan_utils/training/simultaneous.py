@@ -7,7 +7,7 @@ from typing import Any
 from gan_utils import terms
 from gan_utils.runtime import keras, tf
 from gan_utils.training import checkpoint
-from gan_utils.training.adversarial import Player
+from gan_utils.training.adversarial import Player, total_loss
 from gan_utils.training.gan import GAN
 
 
@@ -41,7 +41,8 @@ class SimultaneousGAN(GAN):
         >>> from gan_utils.networks import dense
         >>> gan = SimultaneousGAN(dense.selu_generator(), dense.selu_discriminator())
         >>> gan.compile()
-        >>> history = gan.fit(tf.zeros((8, 28, 28, 1)).numpy(), batch_size=4, steps_per_epoch=2, verbose=0)
+        >>> images = tf.linspace(-tf.ones((28, 28, 1)), tf.ones((28, 28, 1)), 8).numpy()
+        >>> history = gan.fit(images, batch_size=4, steps_per_epoch=2, verbose=0)
         >>> gan.step
         2
 
@@ -81,7 +82,7 @@ class SimultaneousGAN(GAN):
             ):
                 tape.watch(values)
                 for player in self.players:
-                    totals[player.name] = sum(super().losses(player, batch, noise).values())
+                    totals[player.name] = total_loss(list(super().losses(player, batch, noise).values()))
                     reports[player.name], self._turn.reported = self._turn.reported, {}
                     own = [*player.statistics, *self._random_states]  # what the other's loss assigns does not count
                     states = [(variable, scope.get_current_value(variable)) for variable in own]
