@@ -1,10 +1,12 @@
 """The studies under ``benchmarks/``: what takes longer than a chapter may, recorded, and the code that made it."""
 
+import ast
 import hashlib
 import importlib
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +62,47 @@ def code(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
+def code_hash(paths: Iterable[Path], root: Path, *, besides: str = "") -> str:
+    """Return a digest of what files do: of Python's their syntax without docstrings and comments, of others the bytes.
+
+    So words may be mended, and lines broken elsewhere, without a record being void.
+
+    Args:
+        paths: of the files, under the root.
+        root: from which their names count.
+        besides: the name of a module's function that is left out.
+    """
+    total = hashlib.sha256()
+    for path in sorted(set(paths)):
+        content = path.read_bytes()
+        if path.suffix == ".py":
+            tree = ast.parse(content)
+            tree.body = [node for node in tree.body if not besides or getattr(node, "name", "") != besides]
+            content = "".join(_syntax(tree)).encode()
+        total.update(path.relative_to(root).as_posix().encode() + b"\0" + content + b"\0")
+    return total.hexdigest()
+
+
+def _syntax(node: object) -> Iterator[str]:
+    """Yield a text of a syntax tree; not `ast.dump`'s, which is another in each version of Python."""
+    if isinstance(node, ast.AST):
+        yield f"{type(node).__name__}("
+        for name, value in ast.iter_fields(node):
+            if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                value = value[ast.get_docstring(node, clean=False) is not None :]
+            if value is not None and value != []:  # fields that a version adds are empty
+                yield f"{name}="
+                yield from _syntax(value)
+        yield ")"
+    elif isinstance(node, list):
+        yield "["
+        for each in node:
+            yield from _syntax(each)
+        yield "]"
+    else:
+        yield f"{node!r},"
+
+
 def once(name: str, function: str, **arguments: Any) -> tuple[np.ndarray, dict[str, Any]]:
     """Return what a study's function makes, made once for all pages that ask for it.
 
@@ -88,10 +131,10 @@ def once(name: str, function: str, **arguments: Any) -> tuple[np.ndarray, dict[s
     study, root = code(name), folder().parent
     asked = hashlib.sha256(json.dumps([function, sorted(arguments.items())]).encode()).hexdigest()[:8]
     versions = [metadata.version(package) for package in ("keras", "numpy", "tensorflow")]
-    total = hashlib.sha256(json.dumps([versions, runtime.uses_onednn(), runtime.has_accelerator()]).encode())
-    for path in sorted([root / "benchmarks" / f"{name}.py", *(root / "gan_utils").rglob("*.py")]):
-        total.update(path.read_bytes())
-    kept = root / "_build" / "once" / f"{name}-{asked}-{total.hexdigest()[:8]}.npz"
+    made_by = code_hash([root / "benchmarks" / f"{name}.py", *(root / "gan_utils").rglob("*.py")], root)
+    depends_on = [made_by, versions, runtime.uses_onednn(), runtime.has_accelerator()]
+    total = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:8]
+    kept = root / "_build" / "once" / f"{name}-{asked}-{total}.npz"
     if kept.exists():
         with np.load(kept, allow_pickle=False) as found:
             return found["values"], json.loads(str(found["how"]))
