@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import importlib
+import io
 import json
 import os
 import sys
@@ -14,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+MAX_BYTES = 1_500_000  # of a recorded network
+
 
 def folder() -> Path:
     """Return the folder ``benchmarks`` of the book's repository.
 
-    It is looked for above the working directory, then beside the package.
+    It is looked for above the working directory, then beside the package. It holds the studies, their records and the
+    recorded networks, none of which is a part of the package.
 
     Raises:
         FileNotFoundError: if the package is used without the repository.
@@ -26,7 +30,10 @@ def folder() -> Path:
     for root in [*(Path.cwd() / "x").parents, Path(__file__).resolve().parents[1]]:
         if (root / "benchmarks" / "results").is_dir():
             return root / "benchmarks"
-    raise FileNotFoundError("The book's folder benchmarks/ is not here; run this inside a clone of the repository.")
+    raise FileNotFoundError(
+        "records and recorded networks lie in the book's repository, not in the package, and its folder benchmarks/ is "
+        f"not above {Path.cwd()}; clone the repository and run this inside the clone."
+    )
 
 
 def record(name: str) -> dict[str, Any]:
@@ -60,6 +67,65 @@ def code(name: str) -> ModuleType:
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
     return importlib.import_module(name)
+
+
+def network(name: str) -> tuple[Any, dict[str, Any]]:
+    """Return a network that was trained once for the book, and its record.
+
+    Args:
+        name: of the network, for example ``"compact_dcgan"``.
+
+    Returns:
+        A Keras model, not compiled, with float32 weights that were kept in half precision; and the record: data,
+        licence, seeds, steps, the hash of the code that made it, and for each seed the scores on the way.
+
+    Raises:
+        FileNotFoundError: if there is no such network, or the package is used without the repository.
+        ValueError: if the file is not the one that the record names.
+    """
+    place = folder() / "results" / "networks"
+    known = sorted(each.stem for each in place.glob("*.json"))
+    if name not in known:
+        raise FileNotFoundError(f"There is no recorded network {name!r}; expected one of {', '.join(known) or 'none'}.")
+    told, path = json.loads((place / f"{name}.json").read_text()), place / f"{name}.npz"
+    expected = told["rows"][str(told["kept_seed"])]["network"]["sha256"]
+    content = path.read_bytes() if path.exists() else b""
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        came = f"has SHA-256 {found[:16]}…" if content else "is missing"
+        raise ValueError(f"{path} {came}; its record names {expected[:16]}…: restore it with git checkout -- {path}")
+    importlib.import_module("gan_utils.networks.layers")  # registers them; not above, since it imports TensorFlow
+    from gan_utils.runtime import keras
+
+    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+        model = keras.models.model_from_json(str(kept["config"]))
+        model.set_weights([kept[str(number)].astype(np.float32) for number in range(len(model.weights))])
+    return model, told
+
+
+def keep_network(path: Path, network: Any) -> dict[str, Any]:
+    """Write a network as `network` reads it, and return what its record must say of the file.
+
+    Args:
+        path: of the file, ``results/networks/<name>.npz``.
+        network: a built Keras model whose weights are numbers of half precision.
+
+    Raises:
+        ValueError: if a weight is none, or if the file would be larger than `MAX_BYTES`.
+    """
+    weights = [np.asarray(values) for values in network.get_weights()]
+    halves = [values.astype(np.float16) for values in weights]
+    if not all(np.array_equal(half, values) for half, values in zip(halves, weights, strict=True)):
+        raise ValueError("a weight is no finite number of half precision; expected weights rounded to float16.")
+    content = io.BytesIO()
+    kept = {"config": np.array(network.to_json()), **{str(number): half for number, half in enumerate(halves)}}
+    np.savez_compressed(content, **kept)  # type: ignore[arg-type]
+    if len(content.getvalue()) > MAX_BYTES:
+        raise ValueError(f"the file has {len(content.getvalue()):,} bytes; expected at most {MAX_BYTES:,}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.getvalue())
+    sha256 = hashlib.sha256(content.getvalue()).hexdigest()
+    return {"sha256": sha256, "bytes": len(content.getvalue()), "parameters": int(network.count_params())}
 
 
 def code_hash(paths: Iterable[Path], root: Path, *, besides: str = "") -> str:
