@@ -188,6 +188,12 @@ def summary(record: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def models() -> dict[str, training.GAN]:
+    """Return untrained models of the rows, one of each kind, for ``equal.py``."""
+    own = {name: compact(0, change)[0] for name, change in ABLATIONS.items()}
+    return own | {name: leaderboard.gan(name, 0) for name in ("selu", "fashion", "dcgan")}
+
+
 def main() -> None:
     """Train, score and keep the record, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

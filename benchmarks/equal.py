@@ -4,17 +4,20 @@
 train some steps from their seeds, with the code of that revision and with the code at hand. Where all weights and
 states end in the same bits, ``results/equal.json`` says that the one code is as good as the other, and a record made by
 the one is still valid. Only what a training step runs may differ: networks, losses, terms, training; a change of a
-study's own file, or of what scores its rows, needs new rows.
+study's own file, or of what scores its rows, needs new rows. Words and a study's list of models may change freely.
+
+A study registers itself by two names: ``MADE_BY``, the patterns of the files that its record's ``"code"`` is taken of
+besides its own, and ``models()``, which returns untrained models of its rows by name, one of each kind.
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -24,33 +27,24 @@ import common
 import numpy as np
 
 RECORD = common.RESULTS / "equal.json"
-STUDIES = ("dcgan", "mode_collapse", "stacked", "time_to_quality", "wgan")
 STEPS = 20  # twice the group of steps that `fit` runs at once
 SHOWN = ("gan_utils/losses.py", "gan_utils/terms.py", "gan_utils/networks/", "gan_utils/training/")
 ROOT = common.RESULTS.parents[1]
 
 
-def models(study: str) -> Iterator[tuple[str, Any]]:
-    """Yield names and untrained models of a study's rows, one of each kind."""
-    module = import_module(study)
-    if study == "dcgan":
-        yield from ((name, module.compact(0, change)[0]) for name, change in module.ABLATIONS.items())
-        yield from ((name, module.leaderboard.gan(name, 0)) for name in ("selu", "fashion", "dcgan"))
-    elif study == "mode_collapse":
-        yield from ((name, module.gan(name, 0, module.settings(name)[-1])) for name in module.METHODS)
-    elif study == "stacked":
-        yield from ((name, module.gan(name, 0)) for name in module.METHODS)
-    elif study == "time_to_quality":
-        yield from ((name, module.gan(name, 0)[0]) for name in module.MODELS)
-    else:
-        yield from ((name, module.gan(name, 0, module.SETTINGS[name][-1])) for name in module.METHODS)
+def registered() -> list[str]:
+    """Return the names of the studies that provide ``models``; none is imported for that."""
+    functions = {path.stem: ast.parse(path.read_text()).body for path in sorted(Path(__file__).parent.glob("*.py"))}
+    return [
+        name for name, body in functions.items() if any(getattr(node, "name", "") == common.MODELS for node in body)
+    ]
 
 
 def digests(studies: list[str], steps: int) -> dict[str, dict[str, str]]:
     """Return, by study and model, a digest of all weights and states after some steps."""
     found: dict[str, dict[str, str]] = {}
     for study in studies:
-        for name, gan in models(study):
+        for name, gan in import_module(study).models().items():
             real = np.random.default_rng(0).uniform(-1, 1, (256, *gan.sample_shape)).astype(np.float32)
             gan.fit(real, batch_size=32, steps_per_epoch=steps, verbose=0)
             total = hashlib.sha256()
@@ -73,15 +67,15 @@ def under(tree: Path, studies: list[str], steps: int) -> dict[str, dict[str, str
 
 
 def made_by(study: str) -> list[str]:
-    """Return the patterns of the files that a study's record names."""
-    return import_module(study).MADE_BY
+    """Return the patterns of the files that a study's record is made by, its own file among them."""
+    return [f"benchmarks/{study}.py", *import_module(study).MADE_BY]
 
 
 def changed(study: str, other: Path) -> list[str]:
-    """Return the files of a study's record that differ between this tree and another."""
+    """Return the files of a study's record that differ between this tree and another, in more than words or models."""
     names = {p.relative_to(tree).as_posix() for tree in (ROOT, other) for m in made_by(study) for p in tree.glob(m)}
-    content = lambda path: path.read_bytes() if path.exists() else None  # noqa: E731
-    return sorted(name for name in names if content(ROOT / name) != content(other / name))
+    code = lambda tree, name: common.code_hash(name, root=tree)  # noqa: E731
+    return sorted(name for name in names if code(ROOT, name) != code(other, name))
 
 
 def main() -> None:
@@ -89,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--since", help="the revision whose code made the records")
     parser.add_argument("--why", help="what changed, in a line")
-    parser.add_argument("--studies", nargs="*", choices=STUDIES, default=list(STUDIES))
+    parser.add_argument("--studies", nargs="*", choices=registered(), default=registered())
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--record", type=Path, default=RECORD, help="where to write the record")
     parser.add_argument("--digests", nargs="*", help=argparse.SUPPRESS)

@@ -79,6 +79,11 @@ def scorer() -> metrics.Scorer:
     return metrics.Scorer(data.load("fashion_mnist", split="test").images, METRICS)
 
 
+def models() -> dict[str, training.GAN]:
+    """Return untrained models of the rows, one of each kind, for ``equal.py``."""
+    return {name: gan(name, 0) for name in STEPS}
+
+
 def main() -> None:
     """Train, score and keep the record, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -163,6 +163,11 @@ def finalists(rows: Mapping[str, Any]) -> list[str]:
     return ["plain", *sorted((m for m in METHODS if m != "plain"), key=lambda m: -mean[m])[:4]]
 
 
+def models() -> dict[str, training.GAN]:
+    """Return untrained models of the rows, one of each kind, for ``equal.py``."""
+    return {name: gan(name, 0, settings(name)[-1]) for name in METHODS}
+
+
 def main() -> None:
     """Train, score and keep the record, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

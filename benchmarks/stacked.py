@@ -73,6 +73,11 @@ def count(samples: np.ndarray) -> dict[str, Any]:
     return {"modes": len(found), "reverse_kl": round(float(np.sum(found * np.log(1000 * found))), 5)}
 
 
+def models() -> dict[str, training.GAN]:
+    """Return untrained models of the rows, one of each kind, for ``equal.py``."""
+    return {name: gan(name, 0) for name in METHODS}
+
+
 def main() -> None:
     """Train, count and keep the record, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

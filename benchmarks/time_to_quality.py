@@ -115,6 +115,11 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def models() -> dict[str, training.GAN]:
+    """Return untrained models of the rows, one of each kind, for ``equal.py``."""
+    return {name: gan(name, 0)[0] for name in MODELS}
+
+
 def main() -> None:
     """Train, score and keep the record, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

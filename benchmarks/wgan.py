@@ -91,6 +91,11 @@ def keys() -> list[str]:
     return tuning + [f"{method} {seed}" for seed in SEEDS for method in METHODS]
 
 
+def models() -> dict[str, training.GAN]:
+    """Return untrained models of the rows, one of each kind, for ``equal.py``."""
+    return {name: gan(name, 0, SETTINGS[name][-1]) for name in METHODS}
+
+
 def main() -> None:
     """Train, score and keep the record, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

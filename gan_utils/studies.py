@@ -1,10 +1,13 @@
 """The studies under ``benchmarks/``: what takes longer than a chapter may, recorded, and the code that made it."""
 
+import ast
 import hashlib
 import importlib
+import io
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+MAX_BYTES = 1_500_000  # of a recorded network
+
 
 def folder() -> Path:
     """Return the folder ``benchmarks`` of the book's repository.
 
-    It is looked for above the working directory, then beside the package.
+    It is looked for above the working directory, then beside the package. It holds the studies, their records and the
+    recorded networks, none of which is a part of the package.
 
     Raises:
         FileNotFoundError: if the package is used without the repository.
@@ -24,7 +30,10 @@ def folder() -> Path:
     for root in [*(Path.cwd() / "x").parents, Path(__file__).resolve().parents[1]]:
         if (root / "benchmarks" / "results").is_dir():
             return root / "benchmarks"
-    raise FileNotFoundError("The book's folder benchmarks/ is not here; run this inside a clone of the repository.")
+    raise FileNotFoundError(
+        "records and recorded networks lie in the book's repository, not in the package, and its folder benchmarks/ is "
+        f"not above {Path.cwd()}; clone the repository and run this inside the clone."
+    )
 
 
 def record(name: str) -> dict[str, Any]:
@@ -60,6 +69,106 @@ def code(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
+def network(name: str) -> tuple[Any, dict[str, Any]]:
+    """Return a network that was trained once for the book, and its record.
+
+    Args:
+        name: of the network, for example ``"compact_dcgan"``.
+
+    Returns:
+        A Keras model, not compiled, with float32 weights that were kept in half precision; and the record: data,
+        licence, seeds, steps, the hash of the code that made it, and for each seed the scores on the way.
+
+    Raises:
+        FileNotFoundError: if there is no such network, or the package is used without the repository.
+        ValueError: if the file is not the one that the record names.
+    """
+    place = folder() / "results" / "networks"
+    known = sorted(each.stem for each in place.glob("*.json"))
+    if name not in known:
+        raise FileNotFoundError(f"There is no recorded network {name!r}; expected one of {', '.join(known) or 'none'}.")
+    told, path = json.loads((place / f"{name}.json").read_text()), place / f"{name}.npz"
+    expected = told["rows"][str(told["kept_seed"])]["network"]["sha256"]
+    content = path.read_bytes() if path.exists() else b""
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        came = f"has SHA-256 {found[:16]}…" if content else "is missing"
+        raise ValueError(f"{path} {came}; its record names {expected[:16]}…: restore it with git checkout -- {path}")
+    importlib.import_module("gan_utils.networks.layers")  # registers them; not above, since it imports TensorFlow
+    from gan_utils.runtime import keras
+
+    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+        model = keras.models.model_from_json(str(kept["config"]))
+        model.set_weights([kept[str(number)].astype(np.float32) for number in range(len(model.weights))])
+    return model, told
+
+
+def keep_network(path: Path, network: Any) -> dict[str, Any]:
+    """Write a network as `network` reads it, and return what its record must say of the file.
+
+    Args:
+        path: of the file, ``results/networks/<name>.npz``.
+        network: a built Keras model whose weights are numbers of half precision.
+
+    Raises:
+        ValueError: if a weight is none, or if the file would be larger than `MAX_BYTES`.
+    """
+    weights = [np.asarray(values) for values in network.get_weights()]
+    halves = [values.astype(np.float16) for values in weights]
+    if not all(np.array_equal(half, values) for half, values in zip(halves, weights, strict=True)):
+        raise ValueError("a weight is no finite number of half precision; expected weights rounded to float16.")
+    content = io.BytesIO()
+    kept = {"config": np.array(network.to_json()), **{str(number): half for number, half in enumerate(halves)}}
+    np.savez_compressed(content, **kept)  # type: ignore[arg-type]
+    if len(content.getvalue()) > MAX_BYTES:
+        raise ValueError(f"the file has {len(content.getvalue()):,} bytes; expected at most {MAX_BYTES:,}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.getvalue())
+    sha256 = hashlib.sha256(content.getvalue()).hexdigest()
+    return {"sha256": sha256, "bytes": len(content.getvalue()), "parameters": int(network.count_params())}
+
+
+def code_hash(paths: Iterable[Path], root: Path, *, besides: str = "") -> str:
+    """Return a digest of what files do: of Python's their syntax without docstrings and comments, of others the bytes.
+
+    So words may be mended, and lines broken elsewhere, without a record being void.
+
+    Args:
+        paths: of the files, under the root.
+        root: from which their names count.
+        besides: the name of a module's function that is left out.
+    """
+    total = hashlib.sha256()
+    for path in sorted(set(paths)):
+        content = path.read_bytes()
+        if path.suffix == ".py":
+            tree = ast.parse(content)
+            tree.body = [node for node in tree.body if not besides or getattr(node, "name", "") != besides]
+            content = "".join(_syntax(tree)).encode()
+        total.update(path.relative_to(root).as_posix().encode() + b"\0" + content + b"\0")
+    return total.hexdigest()
+
+
+def _syntax(node: object) -> Iterator[str]:
+    """Yield a text of a syntax tree; not `ast.dump`'s, which is another in each version of Python."""
+    if isinstance(node, ast.AST):
+        yield f"{type(node).__name__}("
+        for name, value in ast.iter_fields(node):
+            if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                value = value[ast.get_docstring(node, clean=False) is not None :]
+            if value is not None and value != []:  # fields that a version adds are empty
+                yield f"{name}="
+                yield from _syntax(value)
+        yield ")"
+    elif isinstance(node, list):
+        yield "["
+        for each in node:
+            yield from _syntax(each)
+        yield "]"
+    else:
+        yield f"{node!r},"
+
+
 def once(name: str, function: str, **arguments: Any) -> tuple[np.ndarray, dict[str, Any]]:
     """Return what a study's function makes, made once for all pages that ask for it.
 
@@ -88,10 +197,10 @@ def once(name: str, function: str, **arguments: Any) -> tuple[np.ndarray, dict[s
     study, root = code(name), folder().parent
     asked = hashlib.sha256(json.dumps([function, sorted(arguments.items())]).encode()).hexdigest()[:8]
     versions = [metadata.version(package) for package in ("keras", "numpy", "tensorflow")]
-    total = hashlib.sha256(json.dumps([versions, runtime.uses_onednn(), runtime.has_accelerator()]).encode())
-    for path in sorted([root / "benchmarks" / f"{name}.py", *(root / "gan_utils").rglob("*.py")]):
-        total.update(path.read_bytes())
-    kept = root / "_build" / "once" / f"{name}-{asked}-{total.hexdigest()[:8]}.npz"
+    made_by = code_hash([root / "benchmarks" / f"{name}.py", *(root / "gan_utils").rglob("*.py")], root)
+    depends_on = [made_by, versions, runtime.uses_onednn(), runtime.has_accelerator()]
+    total = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:8]
+    kept = root / "_build" / "once" / f"{name}-{asked}-{total}.npz"
     if kept.exists():
         with np.load(kept, allow_pickle=False) as found:
             return found["values"], json.loads(str(found["how"]))

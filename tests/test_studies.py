@@ -29,6 +29,41 @@ def test_what_is_missing_is_named():
         studies.code("nothing")
 
 
+CODE = """
+def double(x):
+    y = 2 * x
+    return f"{y!r}" + "twice"
+"""
+SAME = '''"""What this module is for."""
+# a comment
+
+def double(x):
+    """Return it, in words."""
+    y = (2 *
+         x)  # doubled
+    return f"{y!r}" + 'twice'
+'''
+
+
+def test_words_and_lines_do_not_change_what_code_does(tmp_path):
+    def hash_of(name, text, **options):
+        (tmp_path / name).write_text(text)
+        return studies.code_hash([tmp_path / name], tmp_path, **options)
+
+    assert hash_of("a.py", CODE) == hash_of("a.py", SAME) != hash_of("b.py", SAME)
+    for other in ("3 * x", "2 + x", "2 * z", "2.0 * x", "(2 * x,)", "2 * (x)  ; z = 1"):
+        assert hash_of("a.py", CODE.replace("2 * x", other)) != hash_of("a.py", CODE)
+    assert hash_of("a.py", CODE.replace("twice", "thrice")) != hash_of("a.py", CODE)
+    assert hash_of("a.py", CODE + "def models(): pass", besides="models") == hash_of("a.py", CODE)
+    assert hash_of("a.py", CODE + "def models(): pass") != hash_of("a.py", CODE)
+    assert hash_of("a.js", "x // words") != hash_of("a.js", "x")  # what is not Python counts by its bytes
+
+
+def test_the_hash_of_code_is_the_same_in_every_version_of_python(tmp_path):
+    (tmp_path / "a.py").write_text(CODE)
+    assert studies.code_hash([tmp_path / "a.py"], tmp_path).startswith("a876b64bd9bb2bc6")
+
+
 STUDY = """
 import numpy as np
 calls = []
