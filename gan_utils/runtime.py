@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gan_utils import checking
+
 _STARTUP_NOTICE = re.compile(
     r"^(WARNING: All log messages before absl::InitializeLog|[IWE]0000 .*(oneDNN|cuda|TensorRT|cpu_feature_guard)"
     r"|To enable the following instructions)"
@@ -66,7 +68,7 @@ def set_seed(seed: int) -> None:
     """Seed Python, NumPy and Keras, and every model of ``gan_utils`` made afterwards.
 
     Args:
-        seed: an integer in [0, 2**31).
+        seed: an integer in [0, 2**31), Python's or NumPy's.
 
     Raises:
         ValueError: if the seed is no such integer.
@@ -77,10 +79,8 @@ def set_seed(seed: int) -> None:
         >>> set_seed(0)
     """
     global _seed
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise ValueError(f"seed is {seed!r}; expected an integer in [0, 2**31). Pass for example set_seed(0).")
-    keras.utils.set_random_seed(seed)
-    _seed = seed
+    _seed = checking.seed(seed)
+    keras.utils.set_random_seed(_seed)
 
 
 def current_seed() -> int:

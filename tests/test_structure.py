@@ -13,7 +13,7 @@ MODULES = {
 }
 # a module may import what is of its own layer or of one before
 LAYERS = [
-    {"gan_utils", "runtime"},
+    {"gan_utils", "checking", "runtime"},
     {"data", "networks", "losses", "terms", "scratch"},
     {"training", "metrics", "theory"},
     {"widgets", "plotting", "studies"},
