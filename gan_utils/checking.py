@@ -5,7 +5,9 @@ Nothing here imports TensorFlow, so that every module can use it, the command be
 
 import math
 import operator
+import os
 import reprlib
+from pathlib import Path
 from typing import Any
 
 _SEEDS = 2**31
@@ -117,6 +119,70 @@ def number(value: Any) -> float | None:
         return None
 
 
+def range_fault(low: float, high: float, *, tolerance: float = 0.0) -> str | None:
+    """Return what is wrong with images of floats whose pixels reach from `low` to `high`, or None.
+
+    Args:
+        low: the least pixel, finite.
+        high: the largest pixel, finite.
+        tolerance: how far a pixel may lie outside [-1, 1].
+
+    Example:
+        >>> range_fault(-1.0, 1.000001)
+        'images range from -1 to 1.000001; expected [-1, 1]. Clip them, or scale them anew.'
+    """
+    if low >= -1.0 - tolerance and high <= 1.0 + tolerance:
+        return None
+    mend = "For 0..255 use x / 127.5 - 1." if low >= 0.0 and high > 2.0 else "Clip them, or scale them anew."
+    return f"images range from {_outside(low)} to {_outside(high)}; expected [-1, 1]. {mend}"
+
+
+def range_doubt(low: float, high: float) -> str | None:
+    """Return why images whose pixels lie in [-1, 1] may still be scaled wrongly, or None.
+
+    Args:
+        low: the least pixel of all images.
+        high: the largest pixel of all images.
+
+    Example:
+        >>> range_doubt(0.0, 1.0)
+        'no pixel is below 0 (0 to 1): images in [0, 1]? Expected [-1, 1], so 2 * images - 1.'
+    """
+    if low >= 0.0:
+        return f"no pixel is below 0 ({low:.4g} to {high:.4g}): images in [0, 1]? Expected [-1, 1], so 2 * images - 1."
+    if -1.0 < high <= -0.9:
+        return f"no pixel is above {high:.4g}, so the images are nearly black: divided by 255 twice? Expected [-1, 1]."
+    return None
+
+
+def path(name: str, value: Any) -> Path:
+    """Return what names a file or folder as a `Path`.
+
+    Raises:
+        ValueError: for anything but a text, bytes or a path.
+
+    Example:
+        >>> path("file", "a/b.json").name
+        'b.json'
+    """
+    try:
+        return Path(os.fsdecode(value))
+    except TypeError:
+        raise ValueError(f"{name} is {shown(value)}; expected a path, for example {name}='x'.") from None
+
+
+def printable(text: Any) -> str:
+    r"""Return a text, or a path, in which what no terminal or file should get is written as an escape.
+
+    Names of files may hold any bytes; those that are no text, line breaks and control characters are such.
+
+    Example:
+        >>> printable("caf\udce9"), printable("a b")
+        ('caf\\udce9', 'a b')
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 def shown(value: Any) -> str:
     """Return a value as it is named in a message: its `repr` on one line, short, whatever the value does.
 
@@ -129,6 +195,15 @@ def shown(value: Any) -> str:
     except Exception:  # such as an int of more than 4,300 digits
         return f"<a value of type {type(value).__name__}>"
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _outside(border: float) -> str:
+    """Return a number in few digits, but so many that it does not seem to lie within [-1, 1] where it does not."""
+    for digits in range(4, 18):
+        text = f"{border:.{digits}g}"
+        if (abs(float(text)) > 1.0) == (abs(border) > 1.0):
+            break
+    return text
 
 
 def _float(value: Any) -> float:

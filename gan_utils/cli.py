@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import gan_utils
+from gan_utils import checking
 
 _EXAMPLES = """examples:
   gan-utils score real.npy fake.npy --extractor identity
@@ -38,9 +40,21 @@ Compare only figures with the same extractor, resize, n_real and n_fake.
 """
 
 
+# what a message names for callers in Python, and what the command has in its place
+_OPTIONS = {
+    "on_error='skip'": "--skip-bad-files",
+    "metrics=['frechet', 'kid']": "--metrics frechet,kid",
+    "pass held_out": "give --held-out",
+    "the extractor 'identity'": "--extractor identity",
+    "seed=0": "--seed 0",
+}
+_LARGEST = 100_000_000  # bytes of a history or of scores
+_NOBODY_READS = 141  # what a shell gives to a program that a closed pipe has ended
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"gan-utils: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"gan-utils: {checking.printable(message)} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,15 +64,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after the program's name; those of the process if not given.
 
     Returns:
-        The exit status: 0, 1 if the doctor found something, 2 for a file or an option that cannot be used, with one
-        line on standard error.
+        The exit status: 0; 1 if the doctor found something; 2 for a file or an option that cannot be used, with one
+        line on standard error; 130 after Ctrl-C; 141 if nobody reads the output.
     """
-    options = parser().parse_args(arguments)
     try:
-        return options.run(options)
+        try:
+            options = parser().parse_args(arguments)
+            return options.run(options)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a full disk or a closed pipe can be answered
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _drop_output()
+        return _NOBODY_READS
     except (ValueError, OSError, ImportError) as error:
-        print(f"gan-utils: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        _tell(str(error))
+    except Exception as error:  # whatever a hostile file or a library comes up with
+        _tell(f"{type(error).__name__}: {error}")
+    _drop_output()
+    return 2
+
+
+def _tell(message: str) -> None:
+    """Print one line on standard error, if there is one."""
+    for said, option in _OPTIONS.items():
+        message = message.replace(said, option)
+    if sys.stderr is not None:  # print would take standard output
+        with contextlib.suppress(OSError, ValueError):
+            print(f"gan-utils: {checking.printable(' '.join(message.split()))}", file=sys.stderr)
+
+
+def _say(text: str) -> None:
+    """Print a result, with escapes where standard output has no such letters."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _drop_output() -> None:
+    """Forget what could not be written, so that the interpreter does not try again, and fail, when it ends."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser() -> argparse.ArgumentParser:
@@ -94,9 +145,12 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--logits", help="the layer of a .keras extractor that gives class logits")
     score.add_argument("--held-out", help="real samples that were not trained on, for memorisation")
     score.add_argument(
-        "--n", type=int, help="samples drawn from a saved generator (default: as many as real, at most 10000)"
+        "--n", type=_whole, help="samples drawn from a saved generator (default: as many as real, at most 10000)"
     )
-    score.add_argument("--seed", type=int, default=0, help="of latents, subsets, splits and directions (default 0)")
+    score.add_argument("--seed", type=_whole, default=0, help="of latents, subsets, splits and directions (default 0)")
+    score.add_argument(
+        "--skip-bad-files", action="store_true", help="leave out files of a folder that cannot be read, with a warning"
+    )
     score.add_argument("--cache", type=Path, help="a folder that keeps the features of the real samples")
     score.add_argument("--no-intervals", action="store_true", help="values only, which is faster")
     score.add_argument("--json", action="store_true", help="one line of JSON and nothing else on standard output")
@@ -128,17 +182,27 @@ def _score(options: argparse.Namespace) -> int:
     own = options.extractor.endswith(".keras")
     if (options.layer or options.logits) and not own:
         raise ValueError(f"--layer and --logits are for a .keras extractor; --extractor is {options.extractor}.")
-    if options.n is not None and options.n < 1:
-        raise ValueError(f"--n is {options.n}; expected 1 or more.")
+    if options.n is not None:
+        checking.integer("--n", options.n, 1, 10**7)
+    checking.seed(options.seed, "--seed")
+    told: set[str] = set()
+
+    def tell_once(message: Warning | str) -> None:
+        if str(message) not in told:
+            _tell(str(message))
+        told.add(str(message))
+
     # Keras tells of downloads on standard output, which is for the result
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.showwarning = lambda message, *_: print(f"gan-utils: {message}", file=sys.stderr)
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *_, **__: tell_once(message)
         chosen = inputs.load_model(Path(options.extractor)) if own else options.extractor
         extractor = features.get(chosen, layer=options.layer, logits=options.logits)
-        progress = sys.stderr.isatty()
+        progress = sys.stderr is not None and sys.stderr.isatty()
 
         def extract(name: str, n: int, cache: Path | None) -> features.Features:
-            found = inputs.open_input(name, extractor, n=n, seed=options.seed)
+            skip = options.skip_bad_files
+            found = inputs.open_input(name, extractor, n=n, seed=options.seed, skip_bad_files=skip)
             return inputs.cached_features(found, extractor, cache, progress=progress)  # and lets go of the samples
 
         real = extract(options.real, options.n or 10_000, options.cache)
@@ -150,9 +214,11 @@ def _score(options: argparse.Namespace) -> int:
             held_out=extract(options.held_out, n, options.cache) if options.held_out else None,
             seed=options.seed,
             with_intervals=not options.no_intervals,
+            real_name=options.real,
+            held_out_name=options.held_out or "",
         )
-        scores = scorer(extract(options.fake, n, None))
-    print(scores.to_json() if options.json else scores)
+        scores = scorer(extract(options.fake, n, None), fake_name=options.fake)
+    _say(scores.to_json() if options.json else str(scores))
     return 0
 
 
@@ -168,9 +234,10 @@ def _doctor(options: argparse.Namespace) -> int:
         )
     findings = doctor.diagnose(history, loss=loss or recorded or "non_saturating")
     for finding in findings:
-        print(f"{finding.rule}\n  figure   {finding.figure}\n  meaning  {finding.meaning}\n  try      {finding.remedy}")
+        _say(f"{finding.rule}\n  figure   {finding.figure}\n  meaning  {finding.meaning}\n  try      {finding.remedy}")
     if not findings:
-        print(f"nothing found in {max(map(len, history.values()), default=0)} epochs of {', '.join(history)}")
+        names = checking.printable(", ".join(history))
+        _say(f"nothing found in {max(map(len, history.values()))} epochs of {names}")
     return bool(findings)
 
 
@@ -180,7 +247,7 @@ def _export(options: argparse.Namespace) -> int:
     scores = None
     if options.scores:
         try:
-            scores = scoring.Scores.from_dict(json.loads(options.scores.read_text()))
+            scores = scoring.Scores.from_dict(_json(options.scores))
         except ValueError as error:
             raise ValueError(f"{options.scores} holds no scores: {error}") from error
     from gan_utils import training  # TensorFlow starts only once the scores are known to be good
@@ -191,33 +258,72 @@ def _export(options: argparse.Namespace) -> int:
     except (ValueError, OSError, ImportError):
         raise
     except Exception as error:  # Keras and TensorFlow raise what they like: a class that is not registered, a full disk
-        raise ValueError(f"{options.gan} cannot be exported ({str(error).strip().splitlines()[0]}).") from error
-    print(f"{options.generator} and {card}")
+        raise ValueError(f"{options.gan} cannot be exported ({type(error).__name__}: {error}).") from error
+    _say(checking.printable(f"{options.generator} and {card}"))
     return 0
 
 
 def _completion(options: argparse.Namespace) -> int:
     import shtab
 
-    print(shtab.complete(parser(), options.shell))
+    _say(shtab.complete(parser(), options.shell))
     return 0
 
 
 def _read_history(path: Path) -> tuple[dict[str, list[float]], str | None]:
+    """Return the columns of a history, without the epochs that have no value, and the name of the loss, if told."""
     if not path.exists():
         raise ValueError(f"{path} does not exist.")
     try:
         if path.suffix == ".csv":
-            with path.open(newline="") as file:
-                rows = list(csv.DictReader(file))
-            return {name: [float(row[name]) for row in rows] for name in rows[0]}, None
-        found = json.loads(path.read_text())
-        columns, loss = found["history"], found.get("loss")
-        return {name: [float(value) for value in values] for name, values in columns.items()}, loss
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
+            if any(None in row for row in rows):  # DictReader's name for what no column is left for
+                raise ValueError("a line is longer than the first")
+            return {name: [float(row[name]) for row in rows if row[name] != ""] for name in rows[0]}, None
+        found = _json(path)
+        columns = {name: _column(name, values) for name, values in found["history"].items()}
+        if not any(columns.values()):
+            raise ValueError("it holds no value")
+        return columns, found.get("loss")
+    except OSError:
+        raise
+    except Exception as error:  # text where numbers belong, rows of unequal lengths, what csv and json raise
         raise ValueError(
             f"{path} is no history ({type(error).__name__}: {error}); expected a file of callbacks.HistoryFile."
         ) from error
+
+
+def _column(name: str, values: Any) -> list[float]:
+    if not isinstance(values, list) or not {type(value) for value in values} <= {int, float, type(None)}:
+        raise ValueError(f"{checking.shown(name)} is {checking.shown(values)}, not a list of numbers")
+    return [float(value) for value in values if value is not None]
+
+
+def _json(path: Path) -> Any:
+    """Return what a file of JSON holds; a ValueError for what is none, or nested so deep that Python gives up."""
+    try:
+        return json.loads(_text(path))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _text(path: Path) -> str:
+    """Return what a text file holds, so long as it is of a size that such files have."""
+    with path.open("rb") as file:
+        held = file.read(_LARGEST + 1)
+    if len(held) > _LARGEST:
+        raise ValueError(f"it holds more than {_LARGEST // 10**6} MB")
+    return held.decode("utf-8")
+
+
+def _whole(text: str) -> int:
+    """Return the integer that a word is; argparse makes its one line of what this raises."""
+    if len(text) > 20:
+        raise argparse.ArgumentTypeError("expected an integer of 20 digits at most")
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer") from None
 
 
 if __name__ == "__main__":

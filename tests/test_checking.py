@@ -75,3 +75,28 @@ def test_values_that_cannot_be_printed_are_named_by_their_type():
     assert checking.shown(Broken()).startswith("<Broken instance at")
     assert checking.shown(10**5000) == "<a value of type int>"
     assert "\n" not in checking.shown(np.zeros((50, 50))) and len(checking.shown("x" * 1000)) < 300
+
+
+@pytest.mark.parametrize("most", [1.0000001, np.nextafter(1.0, 2.0), 1.5, 255.0, 1e30])
+def test_borders_of_images_are_printed_so_that_the_message_is_true(most):
+    told = checking.range_fault(-1.0, most)
+    assert float(told.split(" to ")[1].split(";")[0]) > 1.0
+    assert float(checking.range_fault(-most, 0.5).split("from ")[1].split(" to")[0]) < -1.0
+    assert checking.range_fault(-1.0, 1.0) is None is checking.range_fault(-1.005, 1.005, tolerance=0.01)
+    assert ("127.5" in checking.range_fault(0.0, most)) == (most > 2)
+
+
+def test_ranges_that_are_allowed_and_unlikely_are_doubted():
+    assert "2 * images - 1" in checking.range_doubt(0.0, 1.0) and "[0, 1]?" in checking.range_doubt(0.5, 0.5)
+    assert "twice" in checking.range_doubt(-1.0, 1 / 127.5 - 1)
+    assert checking.range_doubt(-1.0, 1.0) is None is checking.range_doubt(-0.1, 0.1)
+    assert checking.range_doubt(-1.0, -1.0) is None  # black
+
+
+def test_paths_of_any_bytes_are_taken_and_printed():
+    assert checking.path("file", b"caf\xe9") == checking.path("file", "caf\udce9")
+    assert checking.printable(checking.path("file", b"caf\xe9")) == "caf\\udce9"
+    assert checking.printable("a\nb\x1b[31m é") == "a\\nb\\x1b[31m é"
+    for wrong in (None, 3, ["a"]):
+        with pytest.raises(ValueError, match=r"file is .*; expected a path"):
+            checking.path("file", wrong)

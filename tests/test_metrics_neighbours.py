@@ -70,10 +70,25 @@ def test_identical_copied_and_constant_sets():
     assert precision_recall.precision_recall(real, real.copy()) == (1.0, 1.0)
     assert coverage.density_coverage(real, real.copy())[1] == 1.0
     ten = np.repeat(real[:10], 20, axis=0)  # more copies than k: the fakes' balls have no radius
-    assert precision_recall.precision_recall(real, ten) == (1.0, 0.0)
+    with pytest.warns(UserWarning, match="200 of 200 generated ones have 3 or more equals .which lowers recall"):
+        assert precision_recall.precision_recall(real, ten) == (1.0, 0.0)
     same = np.full((30, 4), 0.1)
-    assert precision_recall.precision_recall(same, same) == (0.0, 0.0)  # documented: a border is outside
-    assert coverage.density_coverage(same, same) == (0.0, 0.0)
+    with pytest.warns(UserWarning, match="30 of 30 real ones have 3 or more equals"):
+        assert precision_recall.precision_recall(same, same) == (0.0, 0.0)  # documented: a border is outside
+    with pytest.warns(
+        UserWarning, match="30 of 30 real ones have 5 or more equals .which lowers precision, density and"
+    ):
+        assert coverage.density_coverage(same, same) == (0.0, 0.0)
+
+
+def test_copies_are_told_once_a_call_and_only_where_they_matter():
+    points = RANDOM.normal(size=(60, 3))
+    few = np.concatenate([points, points[:10], points[:10]])  # three of some: fewer than k others
+    coverage.density_coverage_interval(few, points, k=5)
+    many = np.concatenate([points, np.repeat(points[:1], 6, axis=0)])
+    with pytest.warns(UserWarning, match="7 of 66 real ones have 5 or more equals") as told:
+        coverage.density_coverage_interval(many, points, k=5)
+    assert len(told) == 1
 
 
 def test_an_outlier_fools_precision_and_not_density():

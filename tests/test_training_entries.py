@@ -67,7 +67,7 @@ def test_other_kinds_of_data_are_refused_in_a_line(x):
     [
         (lambda x: x * np.where(np.arange(40) == 33, np.nan, 1)[:, None, None, None], "NaN or infinity"),
         (lambda x: x * 127.5 + 127.5, r"expected \[-1, 1\]"),
-        (lambda x: x * np.float32(1.0000001) / np.abs(x).max(), r"1\.0000001.*expected \[-1, 1\]"),
+        (lambda x: x * np.float32(1.0000001) / np.abs(x).max(), r"1\.000000.*expected \[-1, 1\]"),
         (lambda x: x.astype("float64"), "float32"),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_later_batch_is_looked_at_too(kind, name):
     arrays = {"real": images, "condition": images.copy()}
     arrays[name] = np.where(np.arange(120)[:, None, None, None] == 100, np.float32(200), arrays[name])
     x = Samples(**arrays) if kind == "source" else tf.data.Dataset.from_tensor_slices(arrays).batch(8)
-    with pytest.raises(ValueError, match=r"came later .* lie in .*200\]; expected \[-1, 1\]"):
+    with pytest.raises(ValueError, match=r"came later .* to 200; expected \[-1, 1\]"):
         fit(x, batch_size=8, steps_per_epoch=15)
 
 

@@ -1,17 +1,20 @@
 """Folder: the reader's own images as a source to train on."""
 
 import hashlib
+import mimetypes
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from gan_utils import checking
+from gan_utils.data import pictures
 from gan_utils.data.source import Source
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+_TWELVE_BITS = 4095
 
 
 def _crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -36,11 +39,13 @@ _RESIZE: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
 class Folder(Source):
     """All images under a folder, decoded when they are needed.
 
-    The folder is looked through once, by the files' headers: what is no image, cannot be opened or holds too many
-    pixels is found here, by name. A file that turns out broken in its pixels only is reported when it is read.
+    The folder is looked through once, by the files' headers: a picture is what Pillow can read, whatever its name ends
+    in. What ends like a picture and is none, cannot be opened or holds too many pixels is found here, by name, and so
+    are other files that are no text. A file that turns out broken in its pixels only is reported when it is read.
 
     Args:
-        path: looked through with its subfolders, in the order of names; hidden files and folders are left out.
+        path: looked through with its subfolders, in the order of names; hidden files and folders and text files are
+            left out.
         size: (height, width) of the samples in pixels.
         channels: 1 (grey) or 3 (colour; transparency is laid on white).
         resize: ``"crop"`` keeps proportions and cuts the longer side, ``"pad"`` keeps all and fills with black,
@@ -52,6 +57,7 @@ class Folder(Source):
     Attributes:
         files: the files used, in order.
         refused: the files left out, with the reason.
+        original_shapes: (height, width, channels) of the files read so far, before they were brought to `size`.
 
     Raises:
         ValueError: for an unknown option, a folder without images, or, with ``on_error="raise"``, a bad file.
@@ -72,31 +78,33 @@ class Folder(Source):
         channels: int = 3,
         resize: str = "crop",
         on_error: str = "skip",
-        max_pixels: int = 50_000_000,
+        max_pixels: int = pictures.MAX_PIXELS,
     ) -> None:
-        if channels not in (1, 3) or resize not in _RESIZE or on_error not in ("skip", "raise"):
+        self.path, self.size = checking.path("path", path), _size(size)
+        known = isinstance(resize, str) and resize in _RESIZE and on_error in ("skip", "raise")
+        if isinstance(channels, bool) or channels not in (1, 3) or not known:
             raise ValueError(
-                f"channels={channels}, resize={resize!r}, on_error={on_error!r}; expected channels 1 or 3, resize one "
-                f"of {', '.join(_RESIZE)}, on_error 'skip' or 'raise'."
+                f"channels={checking.shown(channels)}, resize={checking.shown(resize)}, "
+                f"on_error={checking.shown(on_error)}; expected channels 1 or 3, resize one of {', '.join(_RESIZE)}, "
+                "on_error 'skip' or 'raise'."
             )
-        if len(size) != 2 or min(size) < 1:
-            raise ValueError(f"size is {size}; expected (height, width) in pixels, for example (64, 64).")
-        self.path, self.size, self.channels, self.max_pixels = Path(path), tuple(size), channels, max_pixels
+        self.channels, self.max_pixels = int(channels), checking.integer("max_pixels", max_pixels, 1)
         self.resize, self.on_error = resize, on_error
+        self._name = checking.printable(self.path)
         if not self.path.is_dir():
-            raise ValueError(f"{self.path} is not a folder; expected one with images.")
+            raise ValueError(f"{self._name} is not a folder; expected one with images.")
         self.files: list[Path] = []
         self.refused: dict[Path, str] = {}
-        for file in sorted(self.path.rglob("*")):
-            hidden = any(part.startswith(".") for part in file.relative_to(self.path).parts)
-            if file.suffix.lower() in _SUFFIXES and not hidden:
-                self._look_at(file)
+        self.original_shapes: set[tuple[int, int, int]] = set()
+        self._dark_told = False
+        for file in sorted(self._within()):
+            self._look_at(file)
         if self.refused:
-            warnings.warn(f"{self.path}: left out {self._listed()}.", stacklevel=2)
+            warnings.warn(f"{self._name}: left out {self._listed()}.", stacklevel=2)
         if not self.files:
             raise ValueError(
-                f"{self.path} holds no usable image ({len(self.refused)} refused); expected files ending in "
-                f"{', '.join(sorted(_SUFFIXES))}."
+                f"{self._name} holds no usable image ({len(self.refused)} refused); expected files that Pillow reads, "
+                f"such as {', '.join(sorted(pictures.endings()))}."
             )
 
     def __len__(self) -> int:
@@ -108,7 +116,10 @@ class Folder(Source):
         Raises:
             ValueError: for a broken file with ``on_error="raise"``, or when no file can be read.
         """
-        pixels = np.stack([self._decode(int(i)) for i in index])
+        found = [self._decode(int(i)) for i in index]
+        self._tell_dark([picture.brightest for picture in found if picture.brightest is not None])
+        self.original_shapes.update(picture.shape for picture in found)
+        pixels = np.stack([self._pixels(picture.image) for picture in found])
         return {"real": pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)}
 
     def fingerprint(self) -> str:
@@ -117,54 +128,90 @@ class Folder(Source):
         told = repr((self.size, self.channels, self.resize, files))
         return hashlib.sha256(told.encode()).hexdigest()
 
+    def _within(self) -> Iterator[Path]:
+        """Yield every file below the folder that is not hidden; refuse folders that cannot be listed or are links."""
+
+        def unreadable(error: OSError) -> None:
+            self._refuse(Path(os.fsdecode(error.filename)), f"{type(error).__name__}: {error.strerror}")
+
+        for folder, folders, files in os.walk(self.path, onerror=unreadable):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in folders:
+                if os.path.islink(os.path.join(folder, name)):
+                    self.refused[Path(folder, name)] = "a link to a folder, which is not followed"
+            yield from (Path(folder, name) for name in files if not name.startswith("."))
+
     def _look_at(self, file: Path) -> None:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels decides
-                with Image.open(file) as image:
-                    pixels = image.width * image.height
-            if pixels > self.max_pixels:
-                raise ValueError(f"{pixels:,} pixels, more than max_pixels={self.max_pixels:,}")
-        except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            self._refuse(file, error)
+                warnings.simplefilter("ignore")  # max_pixels decides what is too large; the rest comes when it is read
+                with pictures.opened(file, max_pixels=self.max_pixels):
+                    pass
+        except pictures.BadPicture as error:
+            if file.suffix.lower() in pictures.endings():
+                self._refuse(file, str(error))
+            elif not _is_text(file):
+                self.refused[file] = "no picture that Pillow reads here"
         else:
             self.files.append(file)
 
-    def _decode(self, index: int) -> np.ndarray:
+    def _decode(self, index: int) -> pictures.Picture:
         for step in range(len(self.files)):
             file = self.files[(index + step) % len(self.files)]
             if file in self.refused:
                 continue
             try:
-                return self._pixels(file)
-            except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-                self._refuse(file, error)
-                warnings.warn(f"skipped {file}: {self.refused[file]}", stacklevel=2)
-        raise ValueError(f"{self.path}: none of {len(self.files)} files can be read; first: {self._listed()}.")
+                return pictures.read(file, max_pixels=self.max_pixels)
+            except pictures.BadPicture as error:
+                self._refuse(file, str(error))
+                warnings.warn(f"skipped {checking.printable(file)}: {self.refused[file]}", stacklevel=2)
+        raise ValueError(f"{self._name}: none of {len(self.files)} files can be read; first: {self._listed()}.")
 
-    def _pixels(self, file: Path) -> np.ndarray:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode == "F":
-                raise ValueError("its pixels are floating-point numbers of unknown range")
-            if image.mode.startswith("I"):  # 16 bits a pixel
-                image = Image.fromarray((np.asarray(image, np.float32) / 257.0).round().clip(0, 255).astype(np.uint8))
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            image = image.convert("RGB" if self.channels == 3 else "L")
-            image = _RESIZE[self.resize](image, (self.size[1], self.size[0]))
+    def _pixels(self, image: Image.Image) -> np.ndarray:
+        image = image.convert("RGB" if self.channels == 3 else "L")
+        image = _RESIZE[self.resize](image, (self.size[1], self.size[0]))
         return np.asarray(image, np.uint8).reshape(*self.size, self.channels)
 
-    def _refuse(self, file: Path, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}".replace(os.sep.join([str(self.path), ""]), "")
+    def _tell_dark(self, brightest: list[int]) -> None:
+        most = max(brightest, default=0)
+        if 0 < most <= _TWELVE_BITS and not self._dark_told:
+            self._dark_told = True
+            warnings.warn(
+                f"{self._name}: files of 16 bits a channel hold no value above {most:,}. Were they made with fewer "
+                "bits? They are taken as parts of 65,535, so they are nearly black. Scale them and save them anew.",
+                stacklevel=3,
+            )
+
+    def _refuse(self, file: Path, reason: str) -> None:
+        reason = checking.printable(reason.replace(os.sep.join([str(self.path), ""]), ""))
         if self.on_error == "raise":
             raise ValueError(
-                f"{file} cannot be used ({reason}). Mend or remove it, or pass on_error='skip'."
-            ) from error
+                f"{checking.printable(file)} cannot be used ({reason}). Mend or remove it, or pass on_error='skip'."
+            )
         self.refused[file] = reason
 
     def _listed(self, most: int = 5) -> str:
-        shown = [f"{file.name} ({reason})" for file, reason in list(self.refused.items())[:most]]
+        shown = [f"{checking.printable(file.name)} ({reason})" for file, reason in list(self.refused.items())[:most]]
         rest = len(self.refused) - len(shown)
         return ", ".join(shown) + (f" and {rest} more (see Folder.refused)" if rest else "")
+
+
+def _size(size: tuple[int, int]) -> tuple[int, int]:
+    try:
+        height, width = (checking.integer("size", number, 1) for number in size)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"size is {checking.shown(size)}; expected (height, width) in pixels, for example (64, 64)."
+        ) from None
+    return height, width
+
+
+def _is_text(file: Path) -> bool:
+    """Return whether a file is a note, table or script beside the pictures (a drawing in SVG is none)."""
+    if (mimetypes.guess_type(file.name)[0] or "").startswith(("image", "video")) or not file.is_file():
+        return False
+    try:
+        with file.open("rb") as opened:
+            return b"\0" not in opened.read(1024)
+    except OSError:
+        return False

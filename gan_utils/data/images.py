@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_utils import checking
+
 _CLASS_NAMES = (
     "T-shirt/top",
     "Trouser",
@@ -122,7 +124,10 @@ def read_idx(path: Path) -> np.ndarray:
     Raises:
         ValueError: naming the file, what was found, what was expected and what to do.
     """
+    path = checking.path("path", path)
     key = path.name.removesuffix(".gz")
+    if key not in _SHAPES:
+        raise ValueError(f"{path} is no file of Fashion-MNIST by its name; expected one of {', '.join(_SHAPES)}.")
     mend = "Delete it and run again, or point GAN_UTILS_DATA at a folder with good files."
     try:
         raw = gzip.decompress(path.read_bytes())

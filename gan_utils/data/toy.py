@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gan_utils import checking
+
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
@@ -24,26 +26,26 @@ class Mixture:
     sigma: float
 
     def __post_init__(self) -> None:
-        means = np.asarray(self.means, np.float64)
+        try:
+            means = np.asarray(self.means, np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"means are {checking.shown(self.means)}; expected numbers (K, 2).") from None
         if means.ndim != 2 or means.shape[1] != 2 or not len(means) or not np.isfinite(means).all():
             raise ValueError(f"means have shape {means.shape}; expected finite (K, 2) with K >= 1.")
-        if not np.isfinite(self.sigma) or self.sigma <= 0:
-            raise ValueError(f"sigma is {self.sigma}; expected a finite number above 0.")
         object.__setattr__(self, "means", means)
+        object.__setattr__(self, "sigma", checking.real("sigma", self.sigma, above=0))
 
     def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
         """Return points (n, 2) float32, a function of the seed.
 
         Raises:
-            ValueError: if n < 1.
+            ValueError: if n is no integer from 1 on, or for a seed that is none in [0, 2**31).
 
         Example:
             >>> ring().sample(5).shape
             (5, 2)
         """
-        if n < 1:
-            raise ValueError(f"n is {n}; expected 1 or more points.")
-        rng = np.random.default_rng(seed)
+        n, rng = checking.integer("n", n, 1), np.random.default_rng(checking.seed(seed))
         which = rng.integers(len(self.means), size=n)
         return (self.means[which] + self.sigma * rng.standard_normal((n, 2))).astype(np.float32)
 
@@ -66,8 +68,7 @@ def ring(modes: int = 8, *, radius: float = 1.0, sigma: float = 0.01) -> Mixture
     Reference:
         Lin, Khetan, Fanti and Oh 2017, arXiv 1712.04086, section 4.1.
     """
-    if modes < 1:
-        raise ValueError(f"modes is {modes}; expected 1 or more.")
+    modes, radius = checking.integer("modes", modes, 1), checking.real("radius", radius)
     angles = 2 * np.pi * np.arange(modes) / modes
     return Mixture(radius * np.stack([np.cos(angles), np.sin(angles)], axis=1), sigma)
 
@@ -90,7 +91,6 @@ def grid(side: int = 5, *, spacing: float = 2.0, sigma: float = 0.05) -> Mixture
     Reference:
         Lin, Khetan, Fanti and Oh 2017, arXiv 1712.04086, section 4.1.
     """
-    if side < 1:
-        raise ValueError(f"side is {side}; expected 1 or more.")
+    side, spacing = checking.integer("side", side, 1), checking.real("spacing", spacing)
     line = spacing * (np.arange(side) - (side - 1) / 2)
     return Mixture(np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2), sigma)

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.special
 from scipy.cluster.vq import kmeans2, vq
 
+from gan_utils import checking
 from gan_utils.metrics import checks, intervals
 
 _PER_BIN = 20
@@ -65,10 +66,11 @@ def ndb_interval(
 
 def _z(real: np.ndarray, fake: np.ndarray, bins: int | None, alpha: float, seed: int) -> tuple[int, np.ndarray, float]:
     real, fake = checks.features(real, fake)
-    bins = max(2, min(100, len(real) // _PER_BIN)) if bins is None else bins
-    if not isinstance(bins, int) or not 2 <= bins <= len(real) or not 0 < alpha < 1:
-        raise ValueError(f"bins={bins}, alpha={alpha}; expected a whole 2 <= bins <= {len(real)} and 0 < alpha < 1.")
-    random = np.random.default_rng(seed)
+    if len(real) < 2:
+        raise ValueError(f"ndb has {len(real)} real sample; expected at least 2, which make two bins.")
+    bins = max(2, min(100, len(real) // _PER_BIN)) if bins is None else checking.integer("bins", bins, 2, len(real))
+    alpha = checking.real("alpha", alpha, above=0, below=1)
+    random = checks.generator(seed)
     mean = real.mean(axis=0, dtype=np.float64)
     some = real[random.permutation(len(real))[: max(_MOST, _PER_BIN * bins)]] - mean
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):

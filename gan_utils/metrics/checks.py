@@ -1,11 +1,64 @@
-"""What the metrics accept: two sets of feature vectors, or rows of class probabilities."""
+"""What the metrics accept: samples, two sets of feature vectors, or rows of class probabilities."""
 
+import os
 from typing import Any
 
 import numpy as np
 
+from gan_utils import checking
+
 _BLOCK = 4096
+_WANTED = "expected an array of numbers (N, ...), a data.Source, or features.Features"
 _LARGEST = 1e40  # the kernel distance takes sixth powers
+
+
+def samples(values: Any, name: str = "samples") -> Any:
+    """Return samples as an array, or a `data.Source` (or what reads like one) as it is.
+
+    Raises:
+        ValueError: for anything else, saying what to pass in its place.
+    """
+    if hasattr(values, "read") and hasattr(values, "__len__"):
+        return values
+    if hasattr(values, "__array__") or isinstance(values, list | tuple):
+        try:
+            array = np.asarray(values)
+        except Exception as error:  # lists of unequal arrays, tensors without values
+            raise ValueError(f"{name} make no array ({' '.join(str(error).split())[:200]}); {_WANTED}.") from error
+        if array.ndim:
+            return array
+    mend = ""
+    if hasattr(values, "generate"):
+        mend = " Pass what it generates: gan.generate(1000)."
+    elif hasattr(values, "predict"):
+        mend = " Pass what it makes: generator.predict(latents)."
+    elif hasattr(values, "as_numpy_iterator"):
+        mend = " Pass np.concatenate(list(dataset.batch(256).as_numpy_iterator())), or unbatch it before."
+    elif isinstance(values, str | bytes | os.PathLike):
+        mend = " Pass np.load(path), or data.Folder(path, size=(height, width))."
+    raise ValueError(f"{name} are {checking.shown(values)}, of type {type(values).__name__}; {_WANTED}.{mend}")
+
+
+def read(source: Any, start: int, stop: int) -> np.ndarray:
+    """Return samples start..stop of an array, or of a `data.Source`.
+
+    Raises:
+        ValueError: if a source does not return what it should.
+    """
+    if isinstance(source, np.ndarray):
+        return source[start:stop]
+    found = source.read(np.arange(start, stop))
+    if not isinstance(found, dict) or "real" not in found or np.shape(found["real"])[:1] != (stop - start,):
+        raise ValueError(
+            f"{type(source).__name__}.read of {stop - start} indices returns {checking.shown(found)}; expected a dict "
+            "with as many samples under 'real'."
+        )
+    return np.asarray(found["real"])
+
+
+def generator(seed: Any) -> np.random.Generator:
+    """Return NumPy's generator for a seed; a ValueError unless that is an integer in [0, 2**31)."""
+    return np.random.default_rng(checking.seed(seed))
 
 
 def features(real: Any, fake: Any, *, at_least: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -76,8 +129,8 @@ def probabilities(values: Any, name: str = "probabilities") -> np.ndarray:
 
 
 def neighbour(k: int, n: int, what: str) -> None:
-    """Raise a ValueError unless 1 <= k < n."""
-    if not 1 <= k < n:
+    """Raise a ValueError unless k is an integer and 1 <= k < n."""
+    if checking.integer("k", k, 1) >= n:
         raise ValueError(f"k is {k} with {n} {what} samples; expected 1 <= k < {n}. Lower k or pass more samples.")
 
 

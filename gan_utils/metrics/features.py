@@ -15,6 +15,7 @@ import scipy.special
 from PIL import Image
 from tqdm import tqdm
 
+from gan_utils import checking
 from gan_utils.metrics import checks
 
 if TYPE_CHECKING:  # TensorFlow starts only where a network is used
@@ -88,42 +89,75 @@ class Extractor:
         Raises:
             ValueError: for another shape, no sample, numbers that are no pixels, or values that are not finite.
         """
-        if not hasattr(samples, "read"):
-            samples = np.asarray(samples)
+        samples = checks.samples(samples)
         if self.run is None:
-            whole = samples if isinstance(samples, np.ndarray) else samples.read(np.arange(len(samples)))["real"]
+            whole = samples if isinstance(samples, np.ndarray) else checks.read(samples, 0, len(samples))
             values, _ = checks.features(whole, whole)
             return Features(values, None)
-        size, total = self.batch_size if batch_size is None else batch_size, len(samples)
+        size = self.batch_size if batch_size is None else checking.integer("batch_size", batch_size, 1)
+        total = len(samples)
         if not total:
             raise ValueError("images are 0; expected at least one.")
-        if size < 1:
-            raise ValueError(f"batch_size is {size}; expected at least 1.")
         features, logits = np.empty(0), []  # the first batch tells how wide
-        darkest = np.inf
+        seen = Seen(self.name, self.shape)
         with tqdm(total=total, desc=self.name, unit="image", disable=not progress, leave=False) as bar:
             for start in range(0, total, size):
                 stop = min(start + size, total)
-                batch = (
-                    samples[start:stop]
-                    if isinstance(samples, np.ndarray)
-                    else samples.read(np.arange(start, stop))["real"]
-                )
-                prepared = prepare(np.asarray(batch), self.shape)
+                batch = checks.read(samples, start, stop)
+                prepared = prepare(batch, self.shape)
                 found, classes = self.run(prepared)
-                darkest = min(darkest, float(prepared.min()))
+                # a folder knows how its pictures looked before it brought them to a size
+                seen.add(batch, prepared, getattr(samples, "original_shapes", None))
                 found = np.asarray(found).reshape(stop - start, -1)
                 if start == 0:
                     features = np.empty((total, found.shape[1]), found.dtype)
                 features[start:stop] = found
                 logits.append(classes)
                 bar.update(stop - start)
-        if darkest >= 0:
-            warnings.warn("no pixel is below 0: images in [0, 1]? Expected [-1, 1], so 2 * images - 1.", stacklevel=2)
+        for doubt in seen.doubts():
+            warnings.warn(doubt, stacklevel=2)
         checks.features(features, features)
         if logits[0] is None:
             return Features(features, None)
         return Features(features, scipy.special.softmax(np.concatenate(logits).astype(np.float64), axis=1))
+
+
+class Seen:
+    """What was seen of a set of images, batch by batch, and what is doubtful about it for an extractor.
+
+    Args:
+        name: of the extractor.
+        shape: (H, W, C) that it wants; None for any.
+    """
+
+    def __init__(self, name: str, shape: tuple[int, int, int] | None) -> None:
+        self._name, self._wanted = name, shape
+        self._low, self._high = np.inf, -np.inf
+        self._shapes: set[tuple[int, ...]] = set()
+
+    def add(self, batch: np.ndarray, prepared: np.ndarray, original: set[tuple[int, int, int]] | None = None) -> None:
+        """Take note of a batch, of what `prepare` made of it, and of the shapes of the pictures it was read from."""
+        # bytes, and pictures that were bytes, have a range of their own
+        known = batch.dtype == np.uint8 or original is not None
+        self._low = min(self._low, -1.0 if known else float(prepared.min()))
+        self._high = max(self._high, float(prepared.max()))
+        colour = batch.ndim == 4 and batch.shape[-1] == 3 and not (batch == batch[..., :1]).all()
+        self._shapes |= original or {(*batch.shape[1:3], 3 if colour else 1)}  # grey may come in three channels
+
+    def doubts(self) -> list[str]:
+        """Return what a user should be told, each a line."""
+        doubt, found = checking.range_doubt(self._low, self._high), None
+        unlike = sorted(shape for shape in self._shapes if shape[2] == 3)
+        if self._wanted is not None and self._wanted[2] == 1 and unlike:
+            found = "colour images, of which it sees the brightness only"
+        if self._name == VERSION:
+            unlike = sorted(shape for shape in self._shapes if shape != self._wanted)
+            found = f"images of {'x'.join(map(str, unlike[0]))}" if unlike else None
+        if found is not None:
+            mend = "Use inception-v3-keras, pixels or a Keras model that was trained on such images."
+            knows = "knows clothes in grey, 28x28, and gets" if self._name == VERSION else "gets"
+            found = f"the extractor {self._name} {knows} {found}; its scores of them say little. {mend}"
+        return [each for each in (doubt, found) if each is not None]
 
 
 def get(
@@ -171,7 +205,7 @@ def get(
         return Extractor(extractor, lambda images: (images.reshape(len(images), -1), None))
     if extractor == "identity":
         return Extractor(extractor, None)
-    raise ValueError(f"extractor is {extractor!r}; expected {', '.join(NAMES)} or a Keras model.")
+    raise ValueError(f"extractor is {checking.shown(extractor)}; expected {', '.join(NAMES)} or a Keras model.")
 
 
 def prepare(images: np.ndarray, shape: tuple[int, int, int] | None) -> np.ndarray:
@@ -198,12 +232,12 @@ def prepare(images: np.ndarray, shape: tuple[int, int, int] | None) -> np.ndarra
         images = images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
     elif images.dtype.kind != "f":
         raise ValueError(f"images are of type {images.dtype}; expected uint8 or floats in [-1, 1].")
-    images = images.astype(np.float32, copy=False)
     checks.finite(images, "images")
-    if np.abs(images).max() > 1.01:
-        raise ValueError(
-            f"images range from {images.min():.4g} to {images.max():.4g}; expected uint8, or floats in [-1, 1]."
-        )
+    # resampling and linear generators overshoot a little
+    fault = checking.range_fault(float(images.min()), float(images.max()), tolerance=0.01)
+    if fault is not None:
+        raise ValueError(fault)
+    images = images.astype(np.float32, copy=False)
     if shape is None:
         return images
     if images.shape[-1] != shape[2]:

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.linalg
 import scipy.special
 
+from gan_utils import checking
 from gan_utils.metrics import checks, intervals
 
 _BLOCK = 4096
@@ -154,11 +155,10 @@ def frechet_infinity(
         the real statistics goes too, and in plain random latents instead of quasi-random ones.
     """
     real, fake = checks.features(real, fake, at_least=50)
-    if points < 3 or repeats < 1:
-        raise ValueError(f"points={points}, repeats={repeats}; expected at least 3 and at least 1.")
+    points, repeats = checking.integer("points", points, 3), checking.integer("repeats", repeats, 1)
     largest = min(len(real), len(fake))
     sizes = np.unique((1 / np.linspace(5 / largest, 1 / largest, points)).round().astype(int))
-    random = np.random.default_rng(seed)
+    random = checks.generator(seed)
     inverse, values = [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # subsets under full rank still lie on a curve; said below

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.special
 
+from gan_utils import checking
 from gan_utils.metrics import checks, intervals
 
 
@@ -35,10 +36,9 @@ def inception_score(probabilities: np.ndarray, *, splits: int = 10, seed: int | 
         Barratt and Sharma 2018, arXiv 1801.01973.
     """
     p = checks.probabilities(probabilities)
-    if not 1 <= splits <= len(p):
-        raise ValueError(f"splits is {splits} with {len(p)} samples; expected 1 to {len(p)}.")
+    splits = checking.integer("splits", splits, 1, len(p), mend="A split needs a sample.")
     if seed is not None:
-        p = p[np.random.default_rng(seed).permutation(len(p))]
+        p = p[checks.generator(seed).permutation(len(p))]
     return float(np.mean([np.exp(divergences(part).mean()) for part in np.array_split(p, splits)]))
 
 

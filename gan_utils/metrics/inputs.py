@@ -1,16 +1,18 @@
 """What the command line can score: files of arrays, folders of images, saved generators, data sets by name."""
 
 import hashlib
+import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gan_utils import checking
 from gan_utils.metrics import features
 
 if TYPE_CHECKING:
-    from gan_utils.data import Source
+    from gan_utils.data import Folder, Source
 
 _PREFERRED = ("images", "samples", "features", "arr_0")
 _DATA_SETS = {"fashion_mnist": "train", "fashion_mnist:test": "test"}
@@ -42,8 +44,9 @@ class Generated:
 
     def __init__(self, model: Any, n: int, *, seed: int = 0) -> None:
         shape = (None, model.latent_dim) if hasattr(model, "decode") else getattr(model, "input_shape", None)
-        if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int) or n < 1:
-            raise ValueError(f"the model takes {shape}, n is {n}; expected latents (None, d) and at least one sample.")
+        n, seed = checking.integer("n", n, 1), checking.seed(seed)
+        if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
+            raise ValueError(f"the model takes {checking.shown(shape)}; expected latents (None, d).")
         self._model = model
         self._latents = np.random.default_rng(seed).standard_normal((n, shape[1]), np.float32)
 
@@ -58,7 +61,9 @@ class Generated:
         return {"real": np.asarray(made, np.float32)}
 
 
-def open_input(name: str, extractor: features.Extractor, *, n: int, seed: int = 0) -> Input:
+def open_input(
+    name: str, extractor: features.Extractor, *, n: int, seed: int = 0, skip_bad_files: bool = False
+) -> Input:
     """Open what a word on the command line names.
 
     Args:
@@ -67,6 +72,7 @@ def open_input(name: str, extractor: features.Extractor, *, n: int, seed: int = 
         extractor: whose size images of a folder are brought to.
         n: samples drawn from a saved generator.
         seed: of its latents.
+        skip_bad_files: leave out files of a folder that cannot be read, with a warning; otherwise they are refused.
 
     Returns:
         An `Input`.
@@ -75,24 +81,27 @@ def open_input(name: str, extractor: features.Extractor, *, n: int, seed: int = 
         ValueError: in one line, for what cannot be scored. Nothing is unpickled and no code in a file is run.
     """
     path = Path(name)
+    told = checking.printable(path)
     if name in _DATA_SETS and not path.exists():
         from gan_utils import data
 
         return Input(data.load("fashion_mnist", split=_DATA_SETS[name]).images, name)
     if path.is_dir():
-        return _folder(path, extractor)
+        return _folder(path, extractor, "skip" if skip_bad_files else "raise")
     if not path.exists():
-        raise ValueError(f"{path} does not exist; expected .npy, .npz, .keras, a folder, or {', '.join(_DATA_SETS)}.")
+        raise ValueError(f"{told} does not exist; expected .npy, .npz, .keras, a folder, or {', '.join(_DATA_SETS)}.")
+    if not path.is_file():
+        raise ValueError(f"{told} is a pipe or a device; expected a regular file or a folder.")
     if path.suffix == ".keras":
         return Input(Generated(load_model(path), n, seed=seed), "")  # type: ignore[arg-type]
     if path.suffix not in (".npy", ".npz"):
-        raise ValueError(f"{path} ends in {path.suffix or 'nothing'}; expected .npy, .npz, .keras or a folder.")
+        raise ValueError(f"{told} ends in {path.suffix or 'nothing'}; expected .npy, .npz, .keras or a folder.")
     try:
         array = _array(path)
     except Exception as error:  # a broken archive raises what its compression likes
-        raise ValueError(f"{path} cannot be read ({str(error).splitlines()[0] if str(error) else error!r}).") from error
+        raise ValueError(f"{told} cannot be read ({str(error).splitlines()[0] if str(error) else error!r}).") from error
     if array.ndim < 2 or not array.size:
-        raise ValueError(f"{path} holds an array of shape {array.shape}; expected images (N, H, W[, C]) or (N, D).")
+        raise ValueError(f"{told} holds an array of shape {array.shape}; expected images (N, H, W[, C]) or (N, D).")
     with path.open("rb") as file:
         return Input(array, hashlib.file_digest(file, "sha256").hexdigest())
 
@@ -153,33 +162,36 @@ def _array(path: Path) -> np.ndarray:
         return array
 
 
-def _folder(path: Path, extractor: features.Extractor) -> Input:
+def _folder(path: Path, extractor: features.Extractor, on_error: str) -> Input:
     from gan_utils import data
 
+    told = checking.printable(path)
     if extractor.run is None:
-        raise ValueError(f"{path} is a folder of images, and the extractor identity takes vectors; choose another one.")
-    height, width, channels = extractor.shape or _common_shape(path)
-    source = data.Folder(path, size=(height, width), channels=channels, resize="stretch", on_error="raise")
+        raise ValueError(f"{told} is a folder of images, and the extractor identity takes vectors; choose another one.")
+    height, width, channels = extractor.shape or _common_shape(data.Folder(path, size=(1, 1), on_error=on_error))
+    source = data.Folder(path, size=(height, width), channels=channels, resize="stretch", on_error=on_error)
     times = [file.stat().st_mtime_ns for file in source.files]
-    return Input(source, hashlib.sha256(f"{path.resolve()} {source.fingerprint()} {times}".encode()).hexdigest())
+    known = os.fsencode(path.resolve()) + f" {source.fingerprint()} {times}".encode()
+    return Input(source, hashlib.sha256(known).hexdigest())
 
 
-def _common_shape(path: Path) -> tuple[int, int, int]:
-    from PIL import Image
-
-    from gan_utils import data
-
-    shapes: dict[tuple[int, int, int], Path] = {}
-    for file in data.Folder(path, size=(1, 1), on_error="raise").files:
-        with Image.open(file) as image:
-            grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-            shapes.setdefault((image.height, image.width, 1 if grey else 3), file)
-    if len(shapes) > 1:
-        told = ", ".join(f"{h}x{w}x{c} ({file.name})" for (h, w, c), file in list(shapes.items())[:3])
-        raise ValueError(
-            f"{path} holds images of several shapes: {told}; this extractor takes them as they are. Resize."
+def _common_shape(folder: "Folder") -> tuple[int, int, int]:
+    # the pictures as they are decoded: a header tells nothing of how they are turned, or of their real colours
+    firsts: dict[tuple[int, int, int], Path] = {}
+    for index, file in enumerate(folder.files):
+        folder.read(np.array([index]))
+        for shape in folder.original_shapes - firsts.keys():
+            firsts[shape] = file
+    if len(firsts) > 1:
+        told = ", ".join(
+            f"{h}x{w}x{c} ({checking.printable(file.name)})" for (h, w, c), file in list(firsts.items())[:3]
         )
-    return next(iter(shapes))
+        name = checking.printable(folder.path)
+        raise ValueError(
+            f"{name} holds images of several shapes: {told}; this extractor takes them as they are. Bring them to one "
+            "size, and to grey or colour."
+        )
+    return next(iter(firsts))
 
 
 def load_model(path: Path) -> Any:
@@ -200,4 +212,5 @@ def load_model(path: Path) -> Any:
         return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # Keras raises what it likes for a file that it cannot read
         reason = str(error).strip().splitlines()
-        raise ValueError(f"{path} is no generator ({reason[0] if reason else type(error).__name__}).") from error
+        told = checking.printable(path)
+        raise ValueError(f"{told} is no generator ({reason[0] if reason else type(error).__name__}).") from error

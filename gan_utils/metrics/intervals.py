@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.special
 
+from gan_utils import checking
+
 LEVEL = 0.95
 SPLITS = 8
 MAX_HALF = 2500
@@ -124,7 +126,7 @@ def half_samples(
         McCarthy 1969, Review of the International Statistical Institute 37, doi 10.2307/1402116 (half-samples);
         Politis and Romano 1994, doi 10.1214/aos/1176325770 (smaller samples, scaled).
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(checking.seed(seed))
     halves = [min(max_half, len(values) // 2) for values in (real, fake)]
     if min(halves) < 2:
         return np.asarray(statistic(real, fake), np.float64) * np.nan
@@ -164,7 +166,10 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float]:
         >>> over_seeds([1.0, 2.0, 3.0])
         (2.0, 0.5773502691896258)
     """
-    given = np.asarray(values, np.float64)
+    try:
+        given = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        given = np.empty(0)
     if given.ndim != 1 or len(given) < 2 or not np.isfinite(given).all():
-        raise ValueError(f"values are {list(values)}; expected a finite score from each of at least two runs.")
+        raise ValueError(f"values are {checking.shown(values)}; expected a finite score of each of at least two runs.")
     return float(given.mean()), float(given.std(ddof=1) / np.sqrt(len(given)))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gan_utils import checking
 from gan_utils.metrics import checks, intervals
 
 _BLOCK = 1024
@@ -79,12 +80,11 @@ def kid_interval(
 
 def _subset_values(real: np.ndarray, fake: np.ndarray, subsets: int, subset_size: int, seed: int) -> np.ndarray:
     real, fake = checks.features(real, fake, at_least=2)
-    if subsets < 1 or subset_size < 2:
-        raise ValueError(f"subsets={subsets}, subset_size={subset_size}; expected at least 1 and at least 2.")
+    subsets, subset_size = checking.integer("subsets", subsets, 1), checking.integer("subset_size", subset_size, 2)
+    random = checks.generator(seed)
     sizes = [min(subset_size, len(values)) for values in (real, fake)]
     if sizes == [len(real), len(fake)]:
         return np.array([mmd2(real, fake)])  # every subset is everything
-    random = np.random.default_rng(seed)
     return np.array(
         [
             mmd2(*(x[random.choice(len(x), size, replace=False)] for x, size in zip((real, fake), sizes, strict=True)))

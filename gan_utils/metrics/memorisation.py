@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from gan_utils import checking
 from gan_utils.metrics import checks, intervals
 
 _NOMINEES, _TRAIN, _SAMPLES = 8, 10_000, 500
@@ -102,8 +103,8 @@ def memorisation_interval(
     Raises:
         ValueError: as `memorisation_ratio`.
     """
-    near, reference = _distances(train, samples, held_out)
-    random, ratios = np.random.default_rng(seed), []
+    resamples, random = checking.integer("resamples", resamples, 1), checks.generator(seed)
+    (near, reference), ratios = _distances(train, samples, held_out), []
     for _ in range(resamples):
         below = np.median(random.choice(reference, len(reference)))
         ratios.append(np.median(random.choice(near, len(near))) / below if below else np.inf)

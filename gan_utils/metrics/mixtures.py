@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.special
 
+from gan_utils import checking
 from gan_utils.metrics import checks, intervals
 from gan_utils.metrics.inception_score import standard_error
 
@@ -126,6 +127,7 @@ def ceiling(dimensions: int, radius: float = 3.0) -> float:
         >>> round(ceiling(2), 4)
         0.9889
     """
+    dimensions, radius = checking.integer("dimensions", dimensions, 1), checking.real("radius", radius, above=0)
     return float(scipy.special.gammainc(dimensions / 2, radius**2 / 2))
 
 
@@ -134,10 +136,10 @@ def _assign(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     samples, means = checks.pair(samples, means, name="samples and means")
     w = np.full(len(means), 1 / len(means)) if weights is None else np.asarray(weights, np.float64)
-    if len(means) < 2 or w.shape != (len(means),) or w.min() <= 0 or abs(w.sum() - 1) > 1e-6:
+    if len(means) < 2 or w.shape != (len(means),) or not w.min() > 0 or abs(w.sum() - 1) > 1e-6:
         raise ValueError(f"{len(means)} means, weights {weights}; expected at least two, positive weights of sum 1.")
-    if sigma <= 0 or radius <= 0 or least < 1:
-        raise ValueError(f"sigma={sigma}, radius={radius}, least={least}; expected the first two > 0, the last >= 1.")
+    sigma, radius = checking.real("sigma", sigma, above=0), checking.real("radius", radius, above=0)
+    checking.integer("least", least, 1)
     best, nearest = np.full(len(samples), np.inf), np.zeros(len(samples), np.int64)
     for index, mean in enumerate(means):
         distance = np.linalg.norm(samples - mean, axis=1)

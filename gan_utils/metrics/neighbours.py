@@ -6,6 +6,7 @@ Squared distances are computed in float64, in tiles of at most 8 MB a core, so m
 import functools
 import os
 import threading
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -21,6 +22,7 @@ _ENOUGH = 20
 _CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 # a squared distance is a difference of larger numbers: below this share of them it counts as zero
 _ROUNDING = 1e-13
+_COPIES = "copies among the samples"
 
 
 class Counts(NamedTuple):
@@ -56,7 +58,8 @@ def count(real: np.ndarray, fake: np.ndarray, *, k_manifold: int | None = None, 
         k_balls: the neighbour that sets the radii of density and coverage; left out if not given.
 
     Returns:
-        `Counts`; what was left out is False or 0 throughout.
+        `Counts`; what was left out is False or 0 throughout. Warns where a ball has no radius, since its centre has
+        too many copies.
     """
     origin = _middle(real)
     wanted = [k for k in (k_manifold, k_balls) if k is not None]
@@ -75,6 +78,11 @@ def count(real: np.ndarray, fake: np.ndarray, *, k_manifold: int | None = None, 
             per_ball[rows] += np.count_nonzero(squared < around_real[k_balls][rows, None], axis=1)
 
     _each_tile(real, fake, visit, origin)
+    k_real, k_fake = max(wanted), k_manifold or 0
+    _tell_copies(
+        (around_real[k_real], f"real ones have {k_real} or more equals (which lowers precision, density and coverage)"),
+        (around_fake, f"generated ones have {k_fake} or more equals (which lowers recall)"),
+    )
     return Counts(fakes_in, reals_in, per_ball)
 
 
@@ -100,7 +108,7 @@ def with_intervals(
     Returns:
         An `intervals.Estimate` for each number; for under 20 samples of either set Wilson's alone.
     """
-    values = statistic(real, fake)
+    values = statistic(real, fake)  # which also tells of copies
     smaller = min(len(real), len(fake))
     if smaller < _ENOUGH:
         # shared balls tie samples together, so they count for half as many
@@ -110,7 +118,9 @@ def with_intervals(
             else intervals.bare(value)
             for value, share in zip(values, shares, strict=True)
         ]
-    errors, found = intervals.half_samples(statistic, real, fake, seed=seed), []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _COPIES)
+        errors, found = intervals.half_samples(statistic, real, fake, seed=seed), []
     for value, error, share in zip(values, errors, shares, strict=True):
         made = intervals.normal(value, error, method="half-samples", bounds=(0, np.inf), freedom=intervals.SPLITS)
         if share:
@@ -145,6 +155,19 @@ def radii(points: np.ndarray, ks: list[int]) -> list[np.ndarray]:
     nearest.sort(axis=1)
     # a neighbour at distance r lies within |x| + r of the origin, which bounds the rounding error
     return [radius - _ROUNDING * (squares + radius) for radius in np.maximum(nearest[:, ks], 0.0).T]
+
+
+def _tell_copies(*balls: tuple[np.ndarray | None, str]) -> None:
+    found = []
+    for squared, what in balls:
+        empty = 0 if squared is None else np.count_nonzero(squared <= 0)
+        found += [f"{empty:,} of {len(squared):,} {what}"] if squared is not None and empty else []
+    if found:
+        warnings.warn(
+            f"{_COPIES}: {', '.join(found)}. A ball without radius holds nothing. Leave out the copies, or judge by "
+            "other metrics.",
+            stacklevel=3,
+        )
 
 
 def _middle(points: np.ndarray) -> np.ndarray:

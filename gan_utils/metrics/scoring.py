@@ -2,13 +2,13 @@
 
 import functools
 import json
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gan_utils import checking
 from gan_utils.metrics import (
     bins,
     checks,
@@ -46,6 +46,9 @@ class Scores:
         extractor: name, with version or layer.
         resize: how images of another size were brought to the extractor's.
         seed: of subsets, splits and directions.
+        real_name: what the real samples are called, such as the file or data set they came from; may be empty.
+        fake_name: what the generated samples are called.
+        held_out_name: what the held-out real samples are called.
     """
 
     metrics: Mapping[str, intervals.Estimate]
@@ -54,6 +57,9 @@ class Scores:
     extractor: str
     resize: str
     seed: int
+    real_name: str = ""
+    fake_name: str = ""
+    held_out_name: str = ""
 
     def __getitem__(self, name: str) -> float:
         """Return the value of a metric."""
@@ -69,27 +75,26 @@ class Scores:
             for name, estimate in self.metrics.items()
         }
         told = {"n_real": self.n_real, "n_fake": self.n_fake, "extractor": self.extractor, "resize": self.resize}
-        return {"metrics": rows, **told, "seed": self.seed}
+        return {"metrics": rows, **told, "seed": self.seed, **{name: getattr(self, name) for name in _NAMES}}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> "Scores":
         """Return the scores that `to_dict` gave, for example from a file of ``gan-utils score --json``.
 
-        What was not finite is NaN.
+        What was not finite is NaN; names that an older file does not tell are empty.
 
         Raises:
             ValueError: if something is missing or of another type.
         """
         try:
-            rows = {}
-            for name, row in found["metrics"].items():
-                value, low, high = (np.nan if row[end] is None else float(row[end]) for end in _ENDS)
-                rows[name] = intervals.Estimate(value, low, high, row["method"])
-            n_real, n_fake, seed = (operator.index(found[name]) for name in ("n_real", "n_fake", "seed"))
+            rows = {name: _estimate(name, row) for name, row in found["metrics"].items()}
             if not rows:
                 raise KeyError("metrics is empty")
-            return cls(rows, n_real, n_fake, str(found["extractor"]), str(found["resize"]), seed)
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+            n_real, n_fake, seed = (checking.integer(name, found[name], 0) for name in ("n_real", "n_fake", "seed"))
+            extractor, resize = (_text(name, found[name]) for name in ("extractor", "resize"))
+            names = (_text(name, found.get(name, "")) for name in _NAMES)
+            return cls(rows, n_real, n_fake, extractor, resize, seed, *names)
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}; expected what Scores.to_dict gives.") from error
 
     def to_json(self) -> str:
@@ -104,10 +109,25 @@ class Scores:
             ends = f"{_number(low)} to {_number(high)} ({method})" if np.isfinite([low, high]).any() else method
             lines.append(f"{name:<{wide}} {_number(value):>10}   {ends}")
         told = f"n_real {self.n_real:,}, n_fake {self.n_fake:,}, extractor {self.extractor}, resize {self.resize}"
-        return "\n".join([*lines, f"{told}, seed {self.seed}"])
+        lines.append(f"{told}, seed {self.seed}")
+        names = (("real", self.real_name), ("generated", self.fake_name), ("held out", self.held_out_name))
+        lines += [", ".join(f"{what} {name}" for what, name in names if name)] if any(n for _, n in names) else []
+        return "\n".join(checking.printable(line) for line in lines)
 
 
 _ENDS = ("value", "low", "high")
+_NAMES = ("real_name", "fake_name", "held_out_name")
+
+
+def _estimate(name: str, row: Mapping[str, Any]) -> intervals.Estimate:
+    value, low, high = (np.nan if row[end] is None else checking.real(f"{name}'s {end}", row[end]) for end in _ENDS)
+    return intervals.Estimate(value, low, high, _text("method", row["method"]))
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {checking.shown(value)}; expected a text.")
+    return value
 
 
 class Scorer:
@@ -122,6 +142,8 @@ class Scorer:
         seed: of subsets, splits, bins and directions.
         with_intervals: False leaves out the intervals, which cost more than the values.
         progress: show bars on standard error.
+        real_name: what the real samples are called in the result.
+        held_out_name: what the held-out samples are called there.
 
     Attributes:
         extractor: the `features.Extractor`.
@@ -147,21 +169,25 @@ class Scorer:
         seed: int = 0,
         with_intervals: bool = True,
         progress: bool = False,
+        real_name: str = "",
+        held_out_name: str = "",
     ) -> None:
         self.metrics = check_names(metrics, held_out=held_out is not None)
+        self.seed, self.with_intervals, self.progress = checking.seed(seed), with_intervals, progress
+        self._names = _text("real_name", real_name), _text("held_out_name", held_out_name)
         self.extractor = features.get(extractor)
-        self.seed, self.with_intervals, self.progress = seed, with_intervals, progress
-        self.real = self._features(real)
-        self._held_out = None if held_out is None else self._features(held_out).values
+        self.real = self._features(real, "real samples")
+        self._held_out = None if held_out is None else self._features(held_out, "held_out").values
         labels = [name for name in self.metrics if name in _LABELS]
         if labels and self.real.probabilities is None:
             raise ValueError(f"{', '.join(labels)}: the extractor {self.extractor.name} gives no class probabilities.")
 
-    def __call__(self, fake: "np.ndarray | Source | features.Features") -> Scores:
+    def __call__(self, fake: "np.ndarray | Source | features.Features", *, fake_name: str = "") -> Scores:
         """Score generated samples.
 
         Args:
             fake: what an `Extractor` takes, or `features.Features`.
+            fake_name: what they are called in the result.
 
         Returns:
             `Scores`. They do not depend on the order of samples, nor on batches beyond rounding.
@@ -169,16 +195,17 @@ class Scorer:
         Raises:
             ValueError: for samples that cannot be scored, saying why.
         """
-        found = self._features(fake)
+        names = self._names[0], _text("fake_name", fake_name), self._names[1]
+        found = self._features(fake, "generated samples")
         checks.features(self.real.values, found.values)
         compute = _Computation(self.real, found, self._held_out, self.seed, self.with_intervals)
         values = {name: getattr(compute, name)() for name in self.metrics}
         numbers = len(self.real.values), len(found.values)
-        return Scores(values, *numbers, self.extractor.name, self.extractor.resize, self.seed)
+        return Scores(values, *numbers, self.extractor.name, self.extractor.resize, self.seed, *names)
 
-    def _features(self, samples: Any) -> features.Features:
+    def _features(self, samples: Any, name: str) -> features.Features:
         own = not isinstance(samples, features.Features)
-        found = self.extractor(samples, progress=self.progress) if own else samples
+        found = self.extractor(checks.samples(samples, name), progress=self.progress) if own else samples
         values, probabilities = found
         # an order of their own: splits and subsets are then the same however the samples came
         directions, least = np.random.default_rng(0).normal(size=(values.shape[1], 2)), values.min(axis=0)
@@ -201,10 +228,13 @@ def score(
     seed: int = 0,
     with_intervals: bool = True,
     progress: bool = False,
+    real_name: str = "",
+    fake_name: str = "",
+    held_out_name: str = "",
 ) -> Scores:
     """Score generated samples against real ones.
 
-    Args, errors and meaning as `Scorer`, which is for several generated sets.
+    Args, errors and meaning as `Scorer`, which is for several generated sets; the names are kept in the result.
 
     Returns:
         `Scores`: print it, or take `to_dict`, `to_json` or ``scores["frechet"]``.
@@ -222,8 +252,10 @@ def score(
         seed=seed,
         with_intervals=with_intervals,
         progress=progress,
+        real_name=real_name,
+        held_out_name=held_out_name,
     )
-    return scorer(fake)
+    return scorer(fake, fake_name=fake_name)
 
 
 def over_seeds(runs: Sequence[Scores]) -> dict[str, tuple[float, float]]:
@@ -236,11 +268,17 @@ def over_seeds(runs: Sequence[Scores]) -> dict[str, tuple[float, float]]:
         Name to (mean, standard error).
 
     Raises:
-        ValueError: for fewer than two runs, or runs that differ in metrics, numbers of samples, extractor or resize.
+        ValueError: for fewer than two runs, or runs that differ in metrics, names of the real samples, numbers of
+            samples, extractor or resize.
     """
-    told = {(*run.metrics, run.n_real, run.n_fake, run.extractor, run.resize) for run in runs}
+    wrong = [checking.shown(run) for run in runs if not isinstance(run, Scores)]
+    if wrong:
+        raise ValueError(f"runs hold {wrong[0]}; expected Scores only.")
+    told = {(*run.metrics, run.real_name, run.n_real, run.n_fake, run.extractor, run.resize) for run in runs}
     if len(told) > 1:
-        raise ValueError("the runs differ in metrics, numbers of samples, extractor or resize; expected equal ones.")
+        raise ValueError(
+            "the runs differ in metrics, real samples, numbers of samples, extractor or resize; expected equal ones."
+        )
     return {name: intervals.over_seeds([run[name] for run in runs]) for name in (runs[0].metrics if runs else [""])}
 
 
@@ -254,8 +292,9 @@ def check_names(metrics: Sequence[str], *, held_out: bool = False) -> tuple[str,
     Raises:
         ValueError: for no name, an unknown one, or ``"memorisation"`` without held-out samples.
     """
-    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    unknown = [name for name in names if name not in METRICS]
+    names: tuple[Any, ...] = tuple(metrics) if isinstance(metrics, Iterable) else (metrics,)
+    names = (metrics,) if isinstance(metrics, str) else names
+    unknown = [name for name in names if not isinstance(name, str) or name not in METRICS]
     if unknown or not names:
         raise ValueError(f"metrics are {', '.join(map(str, names)) or 'none'}; expected some of {', '.join(METRICS)}.")
     if "memorisation" in names and not held_out:
@@ -325,7 +364,11 @@ class _Computation:
     def _neighbours(self) -> dict[str, intervals.Estimate]:
         real, fake = self.real.values, self.fake.values
         smaller = min(len(real), len(fake))
-        checks.neighbour(K_BALLS, smaller, "real or generated")
+        if smaller <= K_BALLS:
+            raise ValueError(
+                f"k is {K_BALLS}, so {', '.join(_NEIGHBOURS)} need {K_BALLS + 1} samples of each set or more; got "
+                f"{len(real)} real and {len(fake)} generated. Pass more, or ask for metrics=['frechet', 'kid'] only."
+            )
         found = self._four(real, fake)
         if len(real) != len(fake):  # precision and recall are defined at equal numbers
             random = np.random.default_rng(self.seed)

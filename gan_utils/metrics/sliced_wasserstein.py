@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gan_utils import checking
 from gan_utils.metrics import checks, intervals
 
 _BLOCK, _ROWS = 4, 4096
@@ -41,9 +42,8 @@ def sliced_wasserstein(
         Bonneel, Rabin, Peyré and Pfister 2015, doi 10.1007/s10851-014-0506-3, definition 5.
     """
     real, fake = checks.features(real, fake)
-    if projections < 1 or order < 1:
-        raise ValueError(f"projections={projections}, order={order}; expected both at least 1.")
-    directions = np.random.default_rng(seed).normal(size=(projections, real.shape[1]))
+    projections, order = checking.integer("projections", projections, 1), checking.real("order", order, 1)
+    directions = checks.generator(seed).normal(size=(projections, real.shape[1]))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     n, m = len(real), len(fake)
     # both quantile functions are constant between these levels; integers, so that i/N = j/M is seen as equal

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_utils import checking
 from gan_utils.metrics import checks, intervals
 from gan_utils.metrics.inception_score import standard_error
 
@@ -50,9 +51,8 @@ def latent_smoothness(
         Karras, Laine and Aila 2019, arXiv 1812.04948, equation 2; differs in the features (theirs: VGG16), the step
         (theirs: 1e-4) and in that no outliers are dropped.
     """
-    if n < 2 or latent_dim < 1 or not 0 < epsilon <= 0.1:
-        raise ValueError(f"n={n}, latent_dim={latent_dim}, epsilon={epsilon}; expected >= 2, >= 1 and in (0, 0.1].")
-    random = np.random.default_rng(seed)
+    n, latent_dim = checking.integer("n", n, 2), checking.integer("latent_dim", latent_dim, 1)
+    epsilon, random = checking.real("epsilon", epsilon, high=0.1, above=0), checks.generator(seed)
     start, end, t = random.normal(size=(n, latent_dim)), random.normal(size=(n, latent_dim)), random.random((n, 1))
     ends = [slerp(start, end, t).astype(np.float32), slerp(start, end, t + epsilon).astype(np.float32)]
     found = []

@@ -1,11 +1,12 @@
 """The Fréchet distance as a Keras metric: batches go in, only sums are kept."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-from gan_utils.metrics import features, frechet
-from gan_utils.runtime import keras
+from gan_utils.metrics import checks, features, frechet
+from gan_utils.runtime import keras, tf
 
 
 class FrechetDistance(keras.metrics.Metric):
@@ -46,8 +47,16 @@ class FrechetDistance(keras.metrics.Metric):
         chosen = features.get(extractor)
         if chosen.network is None:
             raise ValueError(f"the extractor {chosen.name} has no network; expected fashion_mnist or a Keras model.")
-        self._network = chosen.network
+        self._network, self._shape = chosen.network, chosen.shape
+        self._seen, self._told = features.Seen(chosen.name, chosen.shape), False
         self.real = real if isinstance(real, frechet.Moments) else frechet.moments(chosen(real).values)
+        wanted = self._network.output_shape
+        wanted = wanted[0] if isinstance(wanted, list) else wanted
+        if None not in wanted[1:] and len(self.real.mean) != np.prod(wanted[1:]):
+            raise ValueError(
+                f"real moments have {len(self.real.mean)} dimensions; expected {np.prod(wanted[1:])}, as the extractor "
+                f"{chosen.name} gives."
+            )
         self._factor = frechet.factor(self.real.covariance)
         size = len(self.real.mean)
         # sums are taken of features less the real mean, so that no digits are lost
@@ -56,23 +65,39 @@ class FrechetDistance(keras.metrics.Metric):
         self.outer = self.add_variable((size, size), "zeros", "float64", name="outer")
 
     def update_state(self, samples: Any, sample_weight: None = None) -> None:
-        """Add samples.
+        """Add samples, prepared as the extractor prepares them (`features.prepare`).
 
         Args:
-            samples: (k, H, W, C) float in [-1, 1].
+            samples: (k, H, W[, 1 or 3]), uint8 or float in [-1, 1]. In a ``tf.function`` (not under XLA) what cannot
+                be scored stops the graph with the same words.
             sample_weight: none; every sample counts alike.
 
         Raises:
-            ValueError: for weights, or a second argument taken for them.
+            ValueError: for weights, or a second argument taken for them; for samples as `features.prepare`.
         """
         if sample_weight is not None:
             raise ValueError("update_state takes generated samples only; the real ones were given at the start.")
         ops = keras.ops
-        values = keras.tree.flatten(self._network(samples, training=False))[0]
+        if tf.is_symbolic_tensor(samples):
+            ready = tf.numpy_function(self._prepare, [samples], tf.float32)
+            ready.set_shape((None, *(self._shape or self._network.input_shape[1:])))
+        else:
+            ready = tf.constant(self._prepare(checks.samples(samples)))
+        values = keras.tree.flatten(self._network(ready, training=False))[0]
         values = ops.cast(ops.reshape(values, (ops.shape(values)[0], -1)), self.dtype) - self.real.mean
         self.count.assign_add(ops.cast(ops.shape(values)[0], self.dtype))
         self.total.assign_add(ops.sum(values, axis=0))
         self.outer.assign_add(ops.matmul(ops.transpose(values), values))
+
+    def _prepare(self, samples: Any) -> np.ndarray:
+        samples = np.asarray(samples)
+        ready = features.prepare(samples, self._shape)
+        if not self._told:  # of the first samples, once: later ones would only repeat it
+            self._told = True
+            self._seen.add(samples, ready)
+            for doubt in self._seen.doubts():
+                warnings.warn(doubt, stacklevel=3)
+        return ready
 
     def result(self) -> Any:
         """Return the distance, a float64 scalar; NaN before two samples are seen."""

@@ -67,9 +67,8 @@ def _check_entry(name: str, array: np.ndarray, *, must_be_float: bool) -> None:
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         raise ValueError(f"{name} hold NaN or infinity; expected finite values. Find them with np.isfinite(x).")
-    if array.ndim == 4 and (low < -1.0 or high > 1.0):
-        of = "" if must_be_float else f" under {name}"
-        raise ValueError(f"images{of} lie in [{low:.9g}, {high:.9g}]; expected [-1, 1]. For 0..255 use x / 127.5 - 1.")
+    if array.ndim == 4 and (fault := checking.range_fault(low, high)):
+        raise ValueError(fault if must_be_float else f"{name}: {fault}")
 
 
 def doubt(arrays: Arrays) -> None:
@@ -78,10 +77,11 @@ def doubt(arrays: Arrays) -> None:
     if real.ndim != 4:
         return
     low, high = float(real.min()), float(real.max())
+    told = checking.range_doubt(low, high)
     if high - low < 1 / 16:
-        warnings.warn(f"all pixels lie in [{low:.3g}, {high:.3g}]: scaled twice? Expected [-1, 1].", stacklevel=4)
-    elif low >= 0:
-        warnings.warn("no pixel is below 0: images in [0, 1]? Expected [-1, 1], so 2 * images - 1.", stacklevel=4)
+        told = f"all pixels lie in [{low:.3g}, {high:.3g}]: scaled twice? Expected [-1, 1]."
+    if told:
+        warnings.warn(told, stacklevel=4)
 
 
 def first_of(source: Source, most: int) -> dict[str, np.ndarray]:
