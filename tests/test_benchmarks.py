@@ -521,7 +521,7 @@ def test_a_slice_of_each_study_runs(tmp_path, monkeypatch, capsys, study, option
     monkeypatch.syspath_prepend(BENCHMARKS)
     monkeypatch.setattr(sys, "argv", command)
     if study == "mode_collapse":  # it gives TensorFlow one thread, which must not have started yet
-        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300)
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=3000)
         assert done.returncode == 0, done.stderr
         print(done.stdout)
     else:

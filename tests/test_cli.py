@@ -32,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(*words):
-    return subprocess.run([sys.executable, "-m", "gan_utils.cli", *words], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-m", "gan_utils.cli", *words], capture_output=True, text=True, timeout=600)
 
 
 def as_json(capsys, *words):

@@ -33,7 +33,7 @@ def test_closed_form_of_commuting_gaussians():
     assert frechet.frechet_distance(one, other) == pytest.approx(exact, rel=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1000))
 def test_symmetric_non_negative_zero_at_equality_and_blind_to_rotation(seed):
     random = np.random.default_rng(seed)

@@ -40,7 +40,7 @@ def test_splits_are_scored_apart_and_shuffled_by_seed():
     assert inception.inception_score(p, seed=0) == same != other
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 12))
 def test_range_and_the_identity_of_the_reference_variant(seed, classes):
     p = draw(seed, 60, classes)

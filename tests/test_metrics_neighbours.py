@@ -35,7 +35,7 @@ def test_equal_an_independent_computation_across_tiles(n, m, d, dtype):
     assert found == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(1, 8))
 def test_order_does_not_matter_and_ranges_hold(seed, k):
     random = np.random.default_rng(seed)

@@ -232,7 +232,7 @@ def test_an_executed_notebook_keeps_a_few_lines():
         " callbacks=[training.callbacks.Progress(3)]);"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    nbclient.NotebookClient(notebook, timeout=120).execute()
+    nbclient.NotebookClient(notebook, timeout=1200).execute()
     (shown,) = [output for output in notebook.cells[0].outputs if output.output_type == "display_data"]
     lines = shown.data["text/plain"].splitlines()
     assert len(lines) == 3 and lines[-1].startswith("step     20")

@@ -25,7 +25,7 @@ def site(browser, build) -> Path:  # without a browser nothing is built
     command = [sys.executable, "site/build.py", "--budget", "smoke", "--output", str(output)]
     output.mkdir(parents=True, exist_ok=True)
     with build.alone(output):
-        subprocess.run(command, cwd=ROOT, check=True, timeout=1200)
+        subprocess.run(command, cwd=ROOT, check=True, timeout=12_000)
     return output / "html"
 
 

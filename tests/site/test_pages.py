@@ -13,6 +13,7 @@ PAGES = sorted(
 )
 EXPERIMENTS = {path.stem for path in (ROOT / "chapters").glob("*.ipynb")}
 PLAYGROUNDS = {"intro", "03_vanilla_gan", "05_mode_collapse", "06_wgan"}
+FADED = "!document.getAnimations().some(e => e instanceof CSSTransition)"  # colours change slowly
 TOUCH = {"size": "phone", "has_touch": True, "is_mobile": True}
 
 
@@ -29,7 +30,8 @@ def test_every_page_is_whole_stays_at_home_and_moves(site, server, browser, way,
         for scheme in ("light", "dark"):
             visit.page.emulate_media(color_scheme=scheme)  # as when the reader's screen gets dark
             visit.page.wait_for_function("s => document.documentElement.dataset.theme === s", arg=scheme)
-            visit.page.wait_for_timeout(200)  # colours fade
+            visit.page.wait_for_timeout(200)
+            visit.page.wait_for_function(FADED)
             faults += [f"too wide: {e}" for e in visit.overflow()] if tap else inaccessible(visit)
         assert not visit.faults + faults
 
@@ -168,7 +170,7 @@ def experiments_move(visit, chapter, tap):
 
 def test_search_finds_a_word_of_the_chapter(site, server, browser):
     with Visit(browser, f"{server}/search.html?q=discriminator") as visit:
-        visit.page.wait_for_selector("#search-results a", timeout=20_000)
+        visit.page.wait_for_selector("#search-results a")
         assert "chapters/03_vanilla_gan.html" in visit.page.locator("#search-results").inner_html()
 
 
