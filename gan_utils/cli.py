@@ -270,8 +270,8 @@ def _completion(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read_history(path: Path) -> tuple[dict[str, list[float]], str | None]:
-    """Return the columns of a history, without the epochs that have no value, and the name of the loss, if told."""
+def _read_history(path: Path) -> tuple[dict[str, list[float | None]], str | None]:
+    """Return the columns of a history, None where an epoch has no value, and the name of the loss, if told."""
     if not path.exists():
         raise ValueError(f"{path} does not exist.")
     try:
@@ -279,10 +279,10 @@ def _read_history(path: Path) -> tuple[dict[str, list[float]], str | None]:
             rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
             if any(None in row for row in rows):  # DictReader's name for what no column is left for
                 raise ValueError("a line is longer than the first")
-            return {name: [float(row[name]) for row in rows if row[name] != ""] for name in rows[0]}, None
+            return {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]}, None
         found = _json(path)
         columns = {name: _column(name, values) for name, values in found["history"].items()}
-        if not any(columns.values()):
+        if not any(value is not None for column in columns.values() for value in column):
             raise ValueError("it holds no value")
         return columns, found.get("loss")
     except OSError:
@@ -293,10 +293,10 @@ def _read_history(path: Path) -> tuple[dict[str, list[float]], str | None]:
         ) from error
 
 
-def _column(name: str, values: Any) -> list[float]:
+def _column(name: str, values: Any) -> list[float | None]:
     if not isinstance(values, list) or not {type(value) for value in values} <= {int, float, type(None)}:
         raise ValueError(f"{checking.shown(name)} is {checking.shown(values)}, not a list of numbers")
-    return [float(value) for value in values if value is not None]
+    return [None if value is None else float(value) for value in values]
 
 
 def _json(path: Path) -> Any:

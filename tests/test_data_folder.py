@@ -164,6 +164,14 @@ def test_hidden_folders_are_left_out_and_the_fingerprint_sees_paths(folder):
     assert len(before) == len(after) == 6 and told != after.fingerprint()
 
 
+def test_the_fingerprint_sees_another_picture_of_the_same_size(folder):
+    bitmap = folder / "a.bmp"
+    Image.new("RGB", (9, 9), "red").save(bitmap)
+    told, size = data.Folder(folder, size=(4, 4)).fingerprint(), bitmap.stat().st_size
+    Image.new("RGB", (9, 9), "blue").save(bitmap)
+    assert bitmap.stat().st_size == size and data.Folder(folder, size=(4, 4)).fingerprint() != told
+
+
 class Pairs(data.Source):
     """Counts its reads; two entries that must come from one read."""
 
@@ -190,7 +198,9 @@ def test_packing_takes_any_data(folder, kind):
     gan.compile(jit_compile=False)
     gan.fit(Pairs() if kind == "source" else dataset(7), batch_size=8, steps_per_epoch=2, verbose=0)
     assert gan.step == 2
-    with pytest.raises(ValueError, match="batch_size is 7 with packing 2"):
+    with pytest.raises(
+        ValueError, match=r"batch_size is 7; expected a multiple of 2 .* 2 samples judged together by packing"
+    ):
         gan.fit(dataset(7), steps_per_epoch=2, verbose=0)
     assert gan.gradient_norm("generator") > 0
 

@@ -471,12 +471,12 @@ class Adversarial(keras.Model):
             raise ValueError(f"batch_size is {batch_size} with {count} samples; expected 1 to {count}.")
         unit = self._unit * self._replicas
         if batch_size % unit:
-            told = (
-                f"{self._replicas} devices"
-                if unit == self._replicas
-                else f"{self._replicas} devices, {self._unit} together"
+            together = (
+                f", {self._unit} samples judged together by packing or a layer's groups" if self._unit > 1 else ""
             )
-            raise ValueError(f"batch_size is {batch_size} on {told}; expected a multiple of {unit}.")
+            raise ValueError(
+                f"batch_size is {batch_size}; expected a multiple of {unit} (devices: {self._replicas}{together})."
+            )
 
     # what fit trains on
 
@@ -520,7 +520,7 @@ class Adversarial(keras.Model):
         options.autotune.enabled = False  # its thread can keep fit waiting at the end
         return dataset.prefetch(ahead).with_options(options)
 
-    def _plan(self, x: Any, count: int | None, batch_size: int, watch: entries.Watch) -> tf.data.Dataset:
+    def _plan(self, x: Any, count: int | None, batch_size: int, watch: Any = dict) -> tf.data.Dataset:
         draws = self._draws
         if isinstance(x, dict):
             return self.plan(count, batch_size)  # type: ignore[arg-type]
