@@ -163,9 +163,16 @@ def finalists(rows: Mapping[str, Any]) -> list[str]:
     return ["plain", *sorted((m for m in METHODS if m != "plain"), key=lambda m: -mean[m])[:4]]
 
 
-def models() -> dict[str, training.GAN]:
-    """Return untrained models of the rows, one of each kind, for ``equal.py``."""
-    return {name: gan(name, 0, settings(name)[-1]) for name in METHODS}
+def models() -> dict[str, training.GAN | np.ndarray]:
+    """Return untrained models of the rows, one of each kind, and their data and scores, for ``equal.py``."""
+    made: dict[str, training.GAN | np.ndarray] = {name: gan(name, 0, settings(name)[-1]) for name in METHODS}
+    for target, mixture in TARGETS.items():
+        points = mixture.sample(1000, seed=1)
+        spread = [points, points * np.float32(1.1), points[:9], points + np.float32(3 * mixture.sigma)]
+        scores = [metrics.mixtures.modes(each, mixture.means, sigma=mixture.sigma) for each in spread]
+        made[f"gan_utils/data/toy.py: {target}"] = points
+        made[f"gan_utils/metrics/mixtures.py: {target}"] = np.array(scores, np.float64)
+    return made
 
 
 def main() -> None:
