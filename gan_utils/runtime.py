@@ -25,8 +25,13 @@ _STARTUP_NOTICE = re.compile(
 @contextmanager
 def _without_startup_notices() -> Iterator[None]:
     # TensorFlow writes these to the file descriptor before any log level that Python can set applies.
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error, so nothing to keep off it
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as caught:
         os.dup2(caught.fileno(), 2)
         try:
@@ -36,7 +41,7 @@ def _without_startup_notices() -> Iterator[None]:
             os.close(kept)
             caught.seek(0)
             for line in caught.read().decode(errors="replace").splitlines():
-                if not _STARTUP_NOTICE.match(line):
+                if sys.stderr is not None and not _STARTUP_NOTICE.match(line):
                     print(line, file=sys.stderr)
 
 

@@ -61,3 +61,10 @@ def test_import_costs_little_over_keras():
         for _ in range(2)
     )
     assert best <= 0.3
+
+
+def test_the_library_works_without_standard_error():
+    code = "from gan_utils import runtime; runtime.set_seed(0); print('fine')"
+    command = f'exec "{sys.executable}" -c "{code}" 2>&-'  # closed, as a service may start a program
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=600)
+    assert done.stdout.strip() == "fine" and done.returncode == 0
