@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TextIO
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
-from scripts import page_assets
+import scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -223,7 +223,7 @@ def main() -> None:
         if signal.getsignal(number) != signal.SIG_IGN:  # as for a build in the background
             signal.signal(number, stop)
     try:
-        page_assets()
+        scripts.page_assets()
         build(arguments.output.resolve(), arguments.budget, arguments.pages)
     except Stopped as stopped:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -24,7 +24,7 @@ def site(browser, build) -> Path:  # without a browser nothing is built
     output /= "smoke"
     command = [sys.executable, "site/build.py", "--budget", "smoke", "--output", str(output)]
     output.mkdir(parents=True, exist_ok=True)
-    with build.alone(output):
+    with build.scripts.alone(output):
         subprocess.run(command, cwd=ROOT, check=True, timeout=12_000)
     return output / "html"
 
@@ -58,7 +58,7 @@ def build():
 @pytest.fixture
 def page_folder(build, tmp_path):
     """A folder with the scripts that a page of the book loads."""
-    build.page_assets()
-    shutil.copytree(build.BUILD / "assets", tmp_path / "_static", ignore=shutil.ignore_patterns("mathjax"))
+    build.scripts.page_assets()
+    shutil.copytree(build.scripts.BUILD / "assets", tmp_path / "_static", ignore=shutil.ignore_patterns("mathjax"))
     shutil.copy(ROOT / "site/assets/widgets.js", tmp_path / "_static")
     return tmp_path
