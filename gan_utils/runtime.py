@@ -64,6 +64,45 @@ if keras.backend.backend() != "tensorflow":
         "Set KERAS_BACKEND=tensorflow before Python starts."
     )
 
+
+def check_settings() -> None:
+    """Raise unless Keras's ``floatx``, from keras.json or set since, is one that networks can be trained in.
+
+    Half precision is not a matter of ``floatx`` (Keras keeps learning rates and averages in it too), but of a policy.
+
+    Raises:
+        ValueError: for ``float16`` or ``bfloat16``.
+    """
+    floatx = keras.config.floatx()
+    if floatx not in ("float32", "float64"):
+        raise ValueError(
+            f"Keras's floatx is {floatx}; expected float32 or float64. Set it in keras.json or by "
+            "keras.config.set_floatx('float32'); for half precision use "
+            "keras.config.set_dtype_policy('mixed_float16')."
+        )
+
+
+@contextmanager
+def channels_last() -> Iterator[None]:
+    """Within it, or in a function that it decorates, layers are made for images (N, H, W, C), as all of this library.
+
+    What keras.json or ``keras.config.set_image_data_format`` says holds again afterwards.
+
+    Example:
+        >>> with channels_last():
+        ...     layer = keras.layers.Flatten()
+        >>> layer.data_format
+        'channels_last'
+    """
+    check_settings()
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(before)
+
+
 _ONEDNN = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "0") == "1"  # as it was when TensorFlow was imported
 _Value = TypeVar("_Value")
 _seed = 0

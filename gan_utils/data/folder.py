@@ -105,8 +105,8 @@ class Folder(Source):
             warnings.warn(f"{self._name}: left out {self._listed()}.", stacklevel=2)
         if not self.files:
             raise ValueError(
-                f"{self._name} holds no usable image ({len(self.refused)} refused); expected files that Pillow reads, "
-                f"such as {', '.join(sorted(pictures.endings()))}."
+                f"{self._name} holds no usable image ({len(self.refused)} refused); expected pictures that Pillow "
+                "reads here, such as .png or .jpg."
             )
 
     def __len__(self) -> int:

@@ -298,14 +298,18 @@ def load_fashion_mnist(path: Path | None = None) -> "keras.Model":
 
 @contextlib.contextmanager
 def _single_precision() -> Iterator[None]:
-    # features of one name must not depend on the policy under which a GAN happens to be trained
+    # features of one name must not depend on the settings under which a GAN happens to be trained
+    from gan_utils import runtime
     from gan_utils.runtime import keras
 
-    before = keras.config.dtype_policy()
+    before, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_dtype_policy("float32")
+    keras.config.set_floatx("float32")  # of inputs
     try:
-        yield
+        with runtime.channels_last():
+            yield
     finally:
+        keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(before)
 
 

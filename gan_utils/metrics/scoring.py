@@ -244,6 +244,8 @@ def score(
         >>> round(score(points, points, ["frechet"], extractor="identity")["frechet"], 6)
         0.0
     """
+    if not isinstance(fake, features.Features):
+        checks.samples(fake, "generated samples")  # before work is spent on the real ones
     scorer = Scorer(
         real,
         metrics,

@@ -1,10 +1,12 @@
 """Convolutional GANs. Images (N, H, W, C) in [-1, 1]; discriminators return one logit a sample, (N, 1)."""
 
+from gan_utils import runtime
 from gan_utils.runtime import keras
 
 layers = keras.layers
 
 
+@runtime.channels_last()
 def mnist_generator(latent_dim: int = 100, *, widths: tuple[int, int, int] = (256, 128, 64)) -> keras.Model:
     """Build the MNIST DCGAN's generator: Dense to 7 × 7, then transposed convolutions 5 × 5 to 7, 14 and 28 pixels.
 
@@ -34,6 +36,7 @@ def mnist_generator(latent_dim: int = 100, *, widths: tuple[int, int, int] = (25
     return keras.Model(latents, x, name="mnist_generator")
 
 
+@runtime.channels_last()
 def mnist_discriminator(*, widths: tuple[int, int] = (64, 128), dropout: float = 0.3) -> keras.Model:
     """Build the MNIST DCGAN's discriminator: two convolutions 5 × 5 of stride 2, LeakyReLU 0.3, Dropout, one logit.
 
@@ -56,6 +59,7 @@ def mnist_discriminator(*, widths: tuple[int, int] = (64, 128), dropout: float =
     return keras.Model(images, x, name="mnist_discriminator")
 
 
+@runtime.channels_last()
 def compact_generator(
     latent_dim: int = 64,
     *,
@@ -123,6 +127,7 @@ def compact_generator(
     return keras.Model(latents, layers.Activation("tanh")(x), name="compact_generator")
 
 
+@runtime.channels_last()
 def compact_discriminator(
     *,
     shape: tuple[int, int, int] = (28, 28, 1),

@@ -7,6 +7,7 @@ logit a sample, (N, 1). Called without arguments, a builder gives the published 
 from collections.abc import Callable, Sequence
 from math import prod
 
+from gan_utils import runtime
 from gan_utils.runtime import keras
 
 layers = keras.layers
@@ -14,6 +15,7 @@ _IMAGE = (28, 28, 1)
 _Block = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 
+@runtime.channels_last()
 def dummy_generator(
     latent_dim: int = 100, *, widths: Sequence[int] = (500, 500), activation: str | None = "relu"
 ) -> keras.Model:
@@ -35,6 +37,7 @@ def dummy_generator(
     return _generator("dummy_generator", latent_dim, widths, lambda x: layers.Activation(activation)(x), None)
 
 
+@runtime.channels_last()
 def dummy_discriminator(*, widths: Sequence[int] = (500, 500), activation: str | None = "relu") -> keras.Model:
     """Build the dummy discriminator: Flatten, Dense 500, Dense 500, Dense 1; 643,501 parameters.
 
@@ -52,6 +55,7 @@ def dummy_discriminator(*, widths: Sequence[int] = (500, 500), activation: str |
     return _discriminator("dummy_discriminator", widths, lambda x: layers.Activation(activation)(x))
 
 
+@runtime.channels_last()
 def fashion_generator(
     latent_dim: int = 100, *, widths: Sequence[int] = (256, 512, 1024), dropout: float = 0.3
 ) -> keras.Model:
@@ -76,6 +80,7 @@ def fashion_generator(
     return _generator("fashion_generator", latent_dim, widths, block, "tanh")
 
 
+@runtime.channels_last()
 def fashion_discriminator(*, widths: Sequence[int] = (512, 256)) -> keras.Model:
     """Build the Fashion GAN's discriminator: Flatten, 512, 256, each LeakyReLU 0.2, then one logit.
 
@@ -92,6 +97,7 @@ def fashion_discriminator(*, widths: Sequence[int] = (512, 256)) -> keras.Model:
     return _discriminator("fashion_discriminator", widths, lambda x: layers.LeakyReLU(negative_slope=0.2)(x))
 
 
+@runtime.channels_last()
 def selu_generator(latent_dim: int = 30, *, widths: Sequence[int] = (100, 150)) -> keras.Model:
     """Build the SELU GAN's generator: 100 selu, 150 selu, 784 sigmoid, rescaled from [0, 1] to [-1, 1].
 
@@ -115,6 +121,7 @@ def selu_generator(latent_dim: int = 30, *, widths: Sequence[int] = (100, 150)) 
     return keras.Model(latents, images, name="selu_generator")
 
 
+@runtime.channels_last()
 def selu_discriminator(*, widths: Sequence[int] = (150, 100)) -> keras.Model:
     """Build the SELU GAN's discriminator: Flatten, 150 selu, 100 selu, one logit.
 

@@ -1,11 +1,13 @@
 """A pair for 128 × 128 colour pictures: a generator that first shrinks, then grows, and its discriminator."""
 
+from gan_utils import runtime
 from gan_utils.runtime import keras
 
 layers = keras.layers
 _SLOPE = 0.3  # Keras's default: the source gives none
 
 
+@runtime.channels_last()
 def generator(
     latent_dim: int = 100, *, size: int = 128, widths: tuple[int, int, int] = (128, 256, 512), channels: int = 3
 ) -> keras.Model:
@@ -52,6 +54,7 @@ def generator(
     return keras.Model(latents, x, name="encoder_decoder_generator")
 
 
+@runtime.channels_last()
 def discriminator(*, size: int = 128, widths: tuple[int, int, int] = (128, 256, 512), channels: int = 3) -> keras.Model:
     """Build its discriminator: five convolutions 4 × 4 of stride 2 without bias, then one logit.
 
