@@ -29,7 +29,7 @@ def serving(folder):
 
 
 class Shared:
-    """A browser whose visits with equal options share a context: scripts are fetched and compiled once for all pages."""
+    """A browser whose visits with equal options share a context: scripts are fetched and compiled once."""
 
     def __init__(self, browser):
         self.browser, self.contexts = browser, {}
