@@ -82,8 +82,12 @@ def free_ports(number):
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory):
+    """The run on one device, in this process: it needs no set-up of its own."""
     out = tmp_path_factory.mktemp("single") / "out.json"
-    return result(start(out), out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["run", json.dumps(["cpu", str(out), 10, 5, None])])
+        exec(RUN, {"__name__": "run"})
+    return json.loads(out.read_text())
 
 
 def assert_equal_runs(found, single):

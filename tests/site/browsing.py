@@ -29,13 +29,26 @@ def serving(folder):
         running.shutdown()
 
 
+class Shared:
+    """A browser whose visits with equal options share a context: scripts are fetched and compiled once."""
+
+    def __init__(self, browser):
+        self.browser, self.contexts = browser, {}
+
+    def new_context(self, **options):
+        key = json.dumps(options, sort_keys=True)
+        if key not in self.contexts:
+            self.contexts[key] = self.browser.new_context(**options)
+        return self.contexts[key]
+
+
 class Visit:
     """A page, opened and settled, with everything that went wrong on the way."""
 
     def __init__(self, browser, url, *, size="desktop", scheme="light", **options):
         width, height = SIZES[size]
         options |= {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
-        self.context = browser.new_context(**options)
+        self.context, self.shared = browser.new_context(**options), isinstance(browser, Shared)
         self.context.set_default_timeout(PATIENCE)
         self.page, self.faults, home = self.context.new_page(), [], urlsplit(url)
 
@@ -74,7 +87,11 @@ class Visit:
         return self
 
     def __exit__(self, *_):
-        self.context.close()
+        if self.shared:  # the next page finds nothing of this one
+            self.page.evaluate("localStorage.clear()")
+            self.page.close()
+        else:
+            self.context.close()
 
     def unrendered(self):
         return self.page.evaluate(
