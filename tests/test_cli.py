@@ -1,6 +1,7 @@
 """``gan-utils score`` from outside: its output, its inputs, its errors (doctor: test_training_doctor)."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -368,3 +369,169 @@ def test_the_version(capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main(["--version"])
     assert stopped.value.code == 0 and capsys.readouterr().out == f"gan-utils {gan_utils.__version__}\n"
+
+
+# whatever comes, one line and a status that means something
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"history": {"a": [1' + "0" * 400 + "]}}",
+        '{"history": {"a": [1' + "0" * 5000 + "]}}",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '{"history": {"d_real": "999", "d_fake": "000"}}',
+        '{"history": {"a": [1, "2"]}}',
+        '{"history": {"a": [true]}}',
+        '{"history": {"\\ud800": ["x"]}}',
+        '{"history": {}}',
+        '{"history": {"a": []}}',
+        '{"history": [1]}',
+        "[]",
+        "null",
+        "",
+        "\x00",
+        '{"history": {"a": [NaN]}, "loss": ["hinge"]}',
+    ],
+    ids=range(16),
+)
+def test_no_file_brings_the_doctor_or_export_to_a_traceback(folder, capfd, text):
+    Path("a.json").write_text(text)
+    for words in (["doctor", "a.json"], ["export", "gan.keras", "g.keras", "--scores", "a.json"]):
+        assert cli.main(words) == 2
+        out, err = capfd.readouterr()
+        assert out == "" and err.startswith("gan-utils: ") and err.count("\n") == 1 and len(err) < 1000
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2,3\n", "a,b\n1\n", "a\nx\n", "", "a\n", 'a\n"' + "x" * 200_000 + '"\n'])
+def test_no_table_brings_the_doctor_to_a_traceback(folder, capfd, text):
+    Path("a.csv").write_text(text)
+    assert cli.main(["doctor", "a.csv"]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_epochs_without_a_value_are_left_out(folder, capfd):
+    Path("a.json").write_text('{"history": {"a": [1, 2, 3], "b": [null, null, 3]}}')
+    Path("a.csv").write_text("a,b\n1,\n2,\n3,3\n")
+    for name in ("a.json", "a.csv"):
+        assert cli.main(["doctor", name]) == 0
+        assert "nothing found in 3 epochs of a, b" in capfd.readouterr().out
+
+
+def test_a_folder_or_a_pipe_in_place_of_a_file_is_one_line(folder, capfd):
+    Path("empty").mkdir()
+    os.mkfifo("pipe.npy")
+    identity = ["--extractor", "identity"]
+    for words in (
+        ["doctor", "empty"],
+        ["export", "gan.keras", "g.keras", "--scores", "empty"],
+        ["score", "real.npy", "pipe.npy", *identity],
+        ["score", "real.npy", "empty", "--extractor", "pixels"],
+    ):
+        assert cli.main(words) == 2, words
+        out, err = capfd.readouterr()
+        assert out == "" and err.count("\n") == 1, err
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, TypeError, AssertionError, EOFError])
+def test_what_nobody_expects_is_one_line_too(folder, capfd, monkeypatch, error):
+    monkeypatch.setattr(cli, "_read_history", lambda path: (_ for _ in ()).throw(error("of\nno use")))
+    assert cli.main(["doctor", "a.json"]) == 2
+    assert capfd.readouterr().err == f"gan-utils: {error.__name__}: of no use\n"
+
+
+def test_ctrl_c_gives_130(folder, capfd, monkeypatch):
+    monkeypatch.setattr(cli, "_read_history", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert cli.main(["doctor", "a.json"]) == 130
+    assert capfd.readouterr() == ("", "")
+
+
+SCORE = [sys.executable, "-m", "gan_utils.cli", "score", "real.npy", "fake.npy", "--extractor", "identity"]
+
+
+def test_an_output_that_nobody_reads_or_that_is_full_ends_quietly(folder):
+    for words in ([*SCORE, "--metrics", "frechet"], [*SCORE[:3], "--help"]):
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True)
+        os.close(write)
+        # argparse itself passes over a help that nobody reads
+        assert done.returncode in ((0, 141) if "--help" in words else (141,)) and done.stderr == ""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*SCORE, "--metrics", "frechet"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and "No space left" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_missing_streams_end_nothing(folder):
+    shell = " ".join([*SCORE, "--metrics", "frechet", "--no-intervals"])
+    assert subprocess.run(f"{shell} >&-", shell=True).returncode == 0
+    done = subprocess.run(f"{shell} 2>&-", shell=True, capture_output=True, text=True)
+    assert done.returncode == 0 and "frechet" in done.stdout
+    wrong = " ".join([*SCORE[:4], "absent.npy", "fake.npy", "2>&-"])
+    done = subprocess.run(wrong, shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")  # the words do not end up in the result
+
+
+def test_names_of_any_bytes_reach_any_output(folder):
+    name = os.fsdecode(b"caf\xe9 \xc3\xa9.npy")
+    np.save(name, RANDOM.normal(size=(60, 8)))
+    words = [*SCORE[:4], name, name, "--extractor", "identity", "--metrics", "frechet"]
+    for encoding in ("ascii", "utf-8"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(words, capture_output=True, env=environment)
+        assert done.returncode == 0 and b"caf" in done.stdout, done.stderr
+        done = subprocess.run([*words, "--json"], capture_output=True, env=environment)
+        assert json.loads(done.stdout)["real_name"] == name
+    assert subprocess.run([*words[:4], name + "x", name], capture_output=True).returncode == 2
+
+
+def test_the_result_names_what_was_scored(folder, capsys):
+    found = as_json(capsys, "fashion_mnist:test", "images.npy", "--metrics", "frechet", "--no-intervals")
+    assert (found["real_name"], found["fake_name"]) == ("fashion_mnist:test", "images.npy")
+    words = ["real.npy", "fake.npy", "--extractor", "identity", "--metrics", "memorisation", "--held-out", "fake.npy"]
+    assert cli.main(["score", *words]) == 0
+    assert "real real.npy, generated fake.npy, held out fake.npy" in capsys.readouterr().out
+
+
+def small_folder(path, count=8, mode="L", turned=False):
+    path.mkdir()
+    for index in range(count):
+        image = Image.fromarray(np.random.default_rng(index).integers(0, 255, (12, 8), np.uint8)).convert(mode)
+        exif = Image.Exif()
+        if turned:
+            image, exif[0x0112] = image.rotate(90, expand=True), 6
+        image.save(path / f"{index}.png", exif=exif)
+
+
+def test_pictures_that_look_alike_score_alike(folder, capsys):
+    small_folder(folder / "a")
+    small_folder(folder / "b", turned=True)
+    found = as_json(capsys, "a", "b", "--extractor", "pixels", "--metrics", "frechet")
+    assert found["metrics"]["frechet"]["value"] < 1e-6
+
+
+def test_every_remedy_in_a_message_is_an_option_of_the_command(folder, capfd):
+    small_folder(folder / "few", 5)
+    small_folder(folder / "more", 8)
+    assert cli.main(["score", "few", "more", "--extractor", "pixels"]) == 2
+    err = capfd.readouterr().err
+    assert "need 6 samples" in err and "--metrics frechet,kid" in err and "Lower k" not in err
+    (folder / "more" / "x.png").write_text("x")
+    words = ["score", "more", "more", "--extractor", "pixels", "--metrics", "kid"]
+    assert cli.main(words) == 2
+    err = capfd.readouterr().err
+    assert "--skip-bad-files" in err and "on_error" not in err
+    assert cli.main([*words, "--skip-bad-files"]) == 0
+    assert "left out x.png" in capfd.readouterr().err
+    assert cli.main(["score", "real.npy", "fake.npy", "--extractor", "identity", "--metrics", "memorisation"]) == 2
+    assert "--held-out" in capfd.readouterr().err
+    assert cli.main(["score", "real.npy", "fake.npy", "--extractor", "identity", "--seed", "-1"]) == 2
+    assert "--seed is -1; expected an integer in [0, 2**31)" in capfd.readouterr().err
+
+
+def test_colour_scored_by_the_clothes_classifier_is_told_once(folder, capfd):
+    small_folder(folder / "a", mode="RGB")
+    assert cli.main(["score", "a", "a", "--metrics", "kid"]) == 0
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1 and "knows clothes in grey, 28x28" in err and "inception-v3-keras" in err

@@ -180,3 +180,33 @@ def test_a_model_that_is_no_single_network_is_refused():
 
 def test_lists_are_taken_too():
     assert features.get("pixels")([[[0, 0.5], [1, -1]]]).values.shape == (1, 4)
+
+
+def test_images_that_the_classifier_does_not_know_are_told():
+    random = np.random.default_rng(0)
+    clothes = features.get("fashion_mnist")
+    with pytest.warns(UserWarning, match="knows clothes in grey, 28x28, and gets images of 32x32x1"):
+        clothes(random.uniform(-1, 1, (4, 32, 32)))
+    with pytest.warns(UserWarning, match="images of 28x28x3"):
+        clothes(random.uniform(-1, 1, (4, 28, 28, 3)))
+    own = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    with pytest.warns(UserWarning, match="colour images, of which it sees the brightness only"):
+        features.get(own)(random.uniform(-1, 1, (4, 8, 8, 3)))
+    features.get(own)(random.uniform(-1, 1, (4, 9, 9, 1)))  # resampled, as asked for
+
+
+def test_bytes_and_pictures_have_a_range_of_their_own(tmp_path):
+    light = np.full((4, 8, 8), 200, np.uint8)
+    features.get("pixels")(light)  # no pixel below 0, and no doubt
+    Image.fromarray(light[0]).save(tmp_path / "a.png")
+    features.get("pixels")(data.Folder(tmp_path, size=(8, 8)))
+    with pytest.warns(UserWarning, match="nearly black"):
+        features.get("pixels")(np.eye(8, dtype=np.uint8)[None])
+
+
+def test_borders_are_told_truly():
+    with pytest.raises(ValueError, match=r"from -1\.01000\d* to 1;"):
+        features.prepare(np.array([-1.0100001, 1.0]).reshape(1, 1, 2, 1), None)
+    features.prepare(np.array([-1.009, 1.0]).reshape(1, 1, 2, 1), None)
+    with pytest.raises(ValueError, match="images range"):
+        features.prepare(np.full((1, 2, 2, 1), 1e300), None)

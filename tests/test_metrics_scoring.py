@@ -144,3 +144,80 @@ def test_the_callback_logs_a_scorer(tmp_path):
     history = gan.fit(points, batch_size=32, steps_per_epoch=2, epochs=3, verbose=0, callbacks=[watch]).history
     assert len(history["frechet"]) == 3 and history["frechet"][0] == history["frechet"][1] != history["frechet"][2]
     assert history["coverage"][-1] == scorer(gan.generate(100))["coverage"]
+
+
+def test_results_carry_the_names_of_what_was_scored():
+    words = {"real_name": "test set", "fake_name": "run 3", "held_out_name": "rest"}
+    scores = metrics.score(REAL, FAKE, ["frechet"], extractor="identity", **words)
+    assert "real test set, generated run 3, held out rest" in str(scores)
+    assert metrics.Scores.from_dict(json.loads(scores.to_json())) == scores
+    old = {name: value for name, value in scores.to_dict().items() if name not in words}
+    assert metrics.Scores.from_dict(old).real_name == "" and "test set" not in str(metrics.Scores.from_dict(old))
+    odd = metrics.score(REAL, FAKE, ["frechet"], extractor="identity", real_name="caf\udce9\n```")
+    assert str(odd).encode() and str(odd).count("\n") == 3
+    with pytest.raises(ValueError, match="differ in metrics, real samples"):
+        metrics.over_seeds([scores, odd])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n_real", "5"), ("seed", True), ("n_fake", -1), ("extractor", None), ("real_name", 3), ("metrics", {"a": {}})],
+)
+def test_scores_of_other_types_are_refused(name, value):
+    good = metrics.score(REAL, FAKE, ["frechet"], extractor="identity").to_dict()
+    with pytest.raises(ValueError, match=r"expected|value"):
+        metrics.Scores.from_dict({**good, name: value})
+    row = {"value": "0.5", "low": 10**400, "high": None, "method": "x"}
+    with pytest.raises(ValueError, match=r"frechet's value is '0\.5'"):
+        metrics.Scores.from_dict({**good, "metrics": {"frechet": row}})
+
+
+WRONG = [None, 3.0, "photos", object(), {"a": 1}, iter([1]), np.float32(1), [[1.0], [1.0, 2.0]]]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda value: type(value).__name__)
+def test_samples_of_a_wrong_kind_are_named(wrong):
+    for pair in ((wrong, FAKE), (REAL, wrong)):
+        with pytest.raises(ValueError, match=r"(real|generated) samples .* expected an array"):
+            metrics.score(*pair, extractor="identity")
+
+
+def test_models_and_datasets_are_named_with_what_to_pass():
+    from gan_utils import training
+    from gan_utils.networks import toy
+    from gan_utils.runtime import tf
+
+    gan = training.GAN(toy.generator(), toy.discriminator())
+    for wrong, mend in ((gan, "gan.generate"), (gan.generator, "predict"), (tf.data.Dataset.range(3), "as_numpy")):
+        with pytest.raises(ValueError, match=mend):
+            metrics.score(REAL, wrong, extractor="identity")
+
+
+class Odd:
+    def __len__(self):
+        return 9
+
+    def read(self, index):
+        return {"images": index}
+
+
+def test_a_source_that_returns_something_else_is_named():
+    with pytest.raises(ValueError, match=r"Odd\.read of 9 indices returns .*'real'"):
+        metrics.score(REAL, Odd(), extractor="identity")
+
+
+@pytest.mark.parametrize("seed", [-1, True, 1.0, 2**31, None])
+def test_seeds_are_checked_at_once_and_numpys_are_taken(seed):
+    with pytest.raises(ValueError, match="seed is"):
+        metrics.score(REAL, FAKE, ["frechet"], extractor="identity", seed=seed)
+    with pytest.raises(ValueError, match="seed is"):
+        kernel.kid(REAL, FAKE, seed=seed)
+    scores = metrics.score(REAL, FAKE, ["kid"], extractor="identity", seed=np.int64(3))
+    assert json.loads(scores.to_json())["seed"] == 3
+
+
+def test_too_few_samples_name_metrics_that_take_them():
+    with pytest.raises(ValueError, match=r"need 6 samples .* metrics=\['frechet', 'kid'\]"):
+        metrics.score(REAL[:5], FAKE[:5], ["precision"], extractor="identity")
+    with pytest.raises(ValueError, match="at least 2, which make two bins"):
+        metrics.score(REAL[:1], FAKE[:1], ["ndb"], extractor="identity")

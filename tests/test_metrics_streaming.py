@@ -39,3 +39,32 @@ def test_a_second_argument_is_not_taken_for_weights():
 def test_an_extractor_without_network_is_refused():
     with pytest.raises(ValueError, match="no network"):
         streaming.FrechetDistance(IMAGES, "pixels")
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_samples_are_prepared_as_for_the_call(graph):
+    metric = streaming.FrechetDistance(IMAGES[:300])
+    update = tf.function(metric.update_state, reduce_retracing=True) if graph else metric.update_state
+    refused = tf.errors.InvalidArgumentError if graph else ValueError
+    for wrong, says in ((IMAGES[:9] * np.nan, "NaN"), (IMAGES[:9] * 127.5 + 127.5, "127.5"), (IMAGES[:9, 0], "shape")):
+        with pytest.raises((refused, ValueError, tf.errors.UnknownError), match=says):
+            update(tf.constant(wrong))
+    metric.reset_state()
+    update(tf.constant(IMAGES[300:600]))
+    exact = float(metric.result())
+    metric.reset_state()
+    update(tf.constant(((IMAGES[300:600, ..., 0] + 1) * 127.5).round().astype(np.uint8)))
+    assert float(metric.result()) == pytest.approx(exact, rel=1e-3)
+
+
+def test_doubtful_samples_are_told_once():
+    metric = streaming.FrechetDistance(IMAGES[:300])
+    with pytest.warns(UserWarning, match="no pixel is below 0") as told:
+        metric.update_state((IMAGES[:9] + 1) / 2)
+        metric.update_state((IMAGES[:9] + 1) / 2)
+    assert len(told) == 1
+    with pytest.raises(ValueError, match="expected an array"):
+        metric.update_state("photos")
+    few = frechet.moments(np.random.default_rng(0).normal(size=(9, 3)))
+    with pytest.raises(ValueError, match="real moments have 3 dimensions; expected 64"):
+        streaming.FrechetDistance(few)

@@ -1,10 +1,13 @@
+import json
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from gan_utils import runtime
+from gan_utils.runtime import keras
 
 
 @pytest.mark.parametrize("seed", [-1, 2**31, 1.0, True, "0"])
@@ -68,3 +71,60 @@ def test_the_library_works_without_standard_error():
     command = f'exec "{sys.executable}" -c "{code}" 2>&-'  # closed, as a service may start a program
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "fine" and done.returncode == 0
+
+
+@pytest.mark.parametrize("seed", [np.int64(7), np.uint8(7)])
+def test_seeds_of_numpy_are_taken(seed):
+    runtime.set_seed(seed)
+    assert type(runtime.current_seed()) is int and runtime.current_seed() == 7
+    runtime.set_seed(0)
+
+
+def test_networks_are_channels_last_whatever_keras_says():
+    from gan_utils.networks import dcgan, dense, encoder_decoder
+
+    keras.config.set_image_data_format("channels_first")
+    try:
+        made = (dcgan.compact_generator(), dcgan.mnist_generator(), dense.dummy_generator())
+        assert {network.output_shape for network in made} == {(None, 28, 28, 1)}
+        assert encoder_decoder.generator(2, size=8, widths=(4, 4, 4)).output_shape == (None, 8, 8, 3)
+        flat = [layer for layer in dcgan.compact_discriminator().layers if hasattr(layer, "data_format")]
+        assert {layer.data_format for layer in flat} == {"channels_last"}
+        assert keras.config.image_data_format() == "channels_first"  # the reader's own again
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def test_a_floatx_of_half_precision_is_refused_in_one_line():
+    from gan_utils.networks import dcgan
+
+    keras.config.set_floatx("float16")
+    try:
+        with pytest.raises(ValueError, match=r"floatx is float16; expected float32 or float64.*mixed_float16") as told:
+            dcgan.compact_generator()
+    finally:
+        keras.config.set_floatx("float32")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("settings", [{"image_data_format": "channels_first"}, {"floatx": "float64"}])
+def test_the_settings_of_keras_json_do_not_reach_networks_and_features(tmp_path, settings):
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": "tensorflow", **settings}))
+    code = """
+import numpy as np
+from gan_utils import metrics
+from gan_utils.networks import dcgan
+x = np.random.default_rng(0).uniform(-1, 1, (80, 28, 28, 1)).astype("f4")
+print(dcgan.compact_generator().output_shape, round(metrics.score(x, x[:70], ["frechet"])["frechet"], 3))
+"""
+    runs = [
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, **more}, capture_output=True, text=True)
+        for more in ({"KERAS_HOME": str(tmp_path)}, {})
+    ]
+    assert runs[0].stdout == runs[1].stdout and "(None, 28, 28, 1)" in runs[0].stdout, runs[0].stderr
+
+
+def test_the_library_loads_without_standard_error():
+    code = "from gan_utils import runtime; print(runtime.current_seed())"
+    done = subprocess.run(f"{sys.executable} -c '{code}' 2>&-", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "0\n")

@@ -229,3 +229,74 @@ def test_the_panel_refuses_what_it_does_not_know(settings):
 def test_plane_gan_refuses_what_it_does_not_know(settings):
     with pytest.raises(ValueError, match="expected"):
         widgets.plane_gan(**settings)
+
+
+def test_every_real_number_gets_a_slider_and_other_values_a_choice():
+    from decimal import Decimal
+    from fractions import Fraction
+
+    table = {"n": [1]}
+    widget = widgets.explore(
+        lambda **_: table,
+        a=[Fraction(1, 3), Decimal("0.5"), np.float32(2), np.int64(12345678)],
+        b=[10**400, 1],
+        c=[float("nan"), 1.0],
+        d=[True, 2],
+        e=np.array([1, 2]),
+    )
+    assert [c["kind"] for c in widget.controls] == ["number", "name", "name", "name", "number"]
+    assert widget.controls[0]["values"] == ["0.3333333333333333", "0.5", "2", "12345678"]
+    assert all(len(word) < 300 for control in widget.controls for word in control["values"])
+
+
+def test_numbers_in_a_table_look_alike_whatever_their_type():
+    from fractions import Fraction
+
+    cells = [12345678, np.int64(12345678), 0.123456, np.float32(0.123456), Fraction(1, 3), True, "a", None, 10**50]
+    rows = ast.literal_eval(frames(widgets.explore(lambda k: {"x": cells}, k=[1]))[0].decode())["rows"]
+    shown = [row[0] for row in rows]
+    assert shown[:8] == ["12345678", "12345678", "0.1235", "0.1235", "0.3333", "True", "a", "None"]
+    assert len(shown[8]) < 60
+
+
+class Shows:
+    """Can be called, and has no name of its own."""
+
+    def __init__(self, shown):
+        self.shown = shown
+
+    def __call__(self, k):
+        return self.shown[k] if isinstance(self.shown, dict) and k in self.shown else self.shown
+
+
+@pytest.mark.parametrize(
+    ("shown", "says"),
+    [
+        (None, "returned None: expected a figure"),
+        ((), "expected a figure"),
+        ("text", "expected a figure"),
+        ({"x": [1], "y": [1, 2]}, r"lengths \{'x': 1, 'y': 2\}"),
+        ({"x": 3}, "a column is no list"),
+        ({}, "lengths"),
+        (np.zeros((0, 4), np.uint8), "the image is uint8"),
+        (np.zeros((4, 4, 4), np.uint8), "the image is uint8"),
+    ],
+    ids=str,
+)
+def test_a_wrong_frame_is_named_whoever_made_it(shown, says):
+    import functools
+
+    for function in (lambda k: shown, functools.partial(lambda k, x: shown, x=1), Shows(shown)):
+        with pytest.raises(ValueError, match=says):
+            widgets.explore(function, k=[1], alt="words")
+
+
+def test_explore_names_what_it_cannot_use():
+    for wrong in ({"function": None, "k": [1]}, {"function": line, "slope": 3}, {"function": line, "slope": "abc"}):
+        with pytest.raises(ValueError, match="expected"):
+            widgets.explore(**wrong)
+    with pytest.raises(ValueError, match="dpi is"):
+        widgets.explore(line, slope=[1], dpi=0)
+    kinds = {1: {"x": [1]}, 2: np.zeros((4, 4), np.uint8)}
+    with pytest.raises(ValueError, match=r"Shows returned \['image', 'table'\]"):
+        widgets.explore(Shows(kinds), k=[1, 2], alt="words")

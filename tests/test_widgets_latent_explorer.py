@@ -213,3 +213,69 @@ def test_a_weight_beyond_half_precision_is_refused():
     network.layers[0].bias.assign(np.full(32, 1e6))
     with pytest.raises(ValueError, match="half precision"):
         widgets.LatentExplorer(network)
+
+
+def chain(*rest):
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(192), keras.layers.Reshape((8, 8, 3)), *rest])
+
+
+def test_a_scale_for_each_channel_has_its_own_rounding():
+    network = chain(keras.layers.Rescaling([0.1, 0.2, 0.3], offset=[-0.1, 0.0, 0.1]))
+    explorer = widgets.LatentExplorer(network)
+    assert explorer.rounding["max"] < 0.001
+    latents = np.random.default_rng(1).standard_normal((5, 4)).astype(np.float32)
+    exact, copied = (np.asarray(each(latents)) for each in (network, latent_explorer.rounded(network)))
+    assert np.abs(exact - copied).max() < 0.001
+    odd = chain(keras.layers.Rescaling(np.ones((8, 1))))
+    with pytest.raises(ValueError, match="scales by"):
+        latent_explorer.export(odd)
+
+
+@pytest.mark.parametrize("options", [{}, {"center": False}, {"scale": False}, {"center": False, "scale": False}])
+def test_special_values_of_a_normalisation_survive_the_copy(options):
+    network = chain(keras.layers.Activation("tanh"), keras.layers.BatchNormalization(**options))
+    norm, draw = network.layers[-1], np.random.default_rng(0)
+    norm.moving_mean.assign([0.5, -0.5, 0.0])
+    norm.moving_variance.assign([1e-4, 1.0, 1e20])
+    if norm.scale:
+        norm.gamma.assign([0.0, -2.0, 1.0])
+    if norm.center:
+        norm.beta.assign([0.5, 0.0, -1.0])
+    latents = draw.standard_normal((9, 4)).astype(np.float32)
+    exact, copied = (np.asarray(each(latents)) for each in (network, latent_explorer.rounded(network)))
+    assert np.isfinite(copied).all() and np.abs(exact - copied).max() < 0.002 * max(1, np.abs(exact).max())
+
+
+def test_a_generator_of_one_sample_has_finite_numbers():
+    network = chain(keras.layers.BatchNormalization())
+    network.layers[-1].gamma.assign(np.zeros(3))
+    explorer = widgets.LatentExplorer(network)
+    assert explorer.shares == [0.0] * 4 and explorer.rounding == {"max": 0.0, "mean": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("real", "says"),
+    [
+        (np.zeros((5, 8, 8, 3), np.uint8), "of type uint8"),
+        (np.full((5, 8, 8, 3), 255.0), "127.5"),
+        (np.full((5, 8, 8, 3), np.nan), "NaN"),
+        ("photos", "data.Folder"),
+        ([[1.0], [1.0, 2.0]], "no array"),
+    ],
+)
+def test_real_images_are_judged_as_everywhere(real, says):
+    with pytest.raises(ValueError, match=says):
+        widgets.LatentExplorer(chain(), real=real)
+
+
+def test_real_images_in_0_1_are_doubted():
+    with pytest.warns(UserWarning, match="no pixel is below 0"):
+        widgets.LatentExplorer(chain(), real=np.random.default_rng(0).uniform(0, 1, (5, 8, 8, 3)))
+
+
+@pytest.mark.parametrize("wrong", [None, "a.keras", 3])
+def test_what_is_no_generator_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"generator is .*; expected a GAN"):
+        widgets.LatentExplorer(wrong)
+    with pytest.raises(ValueError, match="directions is"):
+        widgets.LatentExplorer(chain(), directions=2.5)

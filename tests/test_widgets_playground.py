@@ -161,6 +161,7 @@ WRONG = [
     ({"seed": True}, "seed"),
     ({"critic_steps": True}, "critic_steps"),
     ({"seed": None}, "seed"),
+    ({"points": [["a", "b"]]}, "points"),
 ]
 
 

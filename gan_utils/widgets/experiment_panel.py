@@ -11,7 +11,7 @@ import ipywidgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from gan_utils import losses, plotting, runtime, terms
+from gan_utils import checking, losses, plotting, runtime, terms
 from gan_utils.data import toy
 from gan_utils.metrics import mixtures
 from gan_utils.networks import toy as networks
@@ -70,8 +70,9 @@ def plane_gan(
     for name, value in (("data", data), ("penalty", penalty)):
         if value not in CHOICES[name]:
             raise ValueError(f"{name} is {value!r}; expected one of {', '.join(CHOICES[name])}.")
-    if not (generator_rate > 0 and discriminator_rate > 0):
-        raise ValueError(f"rates are {generator_rate} and {discriminator_rate}; expected numbers above 0.")
+    generator_rate = checking.real("generator_rate", generator_rate, above=0)
+    discriminator_rate = checking.real("discriminator_rate", discriminator_rate, above=0)
+    seed = checking.seed(seed)
     runtime.set_seed(seed)
     chosen = PENALTIES[penalty]
     gan = GAN(
@@ -114,13 +115,14 @@ gan.fit(mixture.sample(50_000), batch_size=64, steps_per_epoch=50, epochs=2)"
     _run: "_Run | None" = None
 
     def __init__(self, *, steps: int = 2000, **settings: Any) -> None:
-        if not 1 <= steps <= MOST or steps % LOOK:
+        steps = checking.integer("steps", steps, 1, MOST, mend=f"It is a multiple of {LOOK}.")
+        if steps % LOOK:
             raise ValueError(f"steps is {steps}; expected a multiple of {LOOK}, at most {MOST:,}.")
         defaults = {name: argument.default for name, argument in inspect.signature(plane_gan).parameters.items()}
         unknown = [f"{k}={v!r}" for k, v in settings.items() if k not in defaults or v not in CHOICES.get(k, [v])]
-        if unknown or not 0 <= settings.get("seed", 0) < 2**31:
-            raise ValueError(f"got {', '.join(unknown) or settings['seed']}; expected {CHOICES}, and a seed >= 0.")
-        self._defaults, chosen = defaults, defaults | settings
+        if unknown:
+            raise ValueError(f"got {', '.join(unknown)}; expected {CHOICES}, and a seed.")
+        self._defaults, chosen = defaults, defaults | settings | {"seed": checking.seed(settings.get("seed", 0))}
         look: dict[str, Any] = {
             "layout": ipywidgets.Layout(width="20rem"),
             "style": {"description_width": "9rem"},

@@ -4,8 +4,9 @@ import io
 import itertools
 import json
 import numbers
+import operator
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import matplotlib.pyplot as plt
@@ -14,12 +15,16 @@ import traitlets
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gan_utils import plotting
+from gan_utils import checking, plotting
 from gan_utils.widgets import browser
 
 MAX_FRAMES = 200
 MAX_BYTES = 2_500_000
 _Shown: TypeAlias = Figure | tuple[Figure, Any] | np.ndarray | Mapping[str, Sequence[Any]]
+
+
+class _WrongFrame(ValueError):
+    """What was returned cannot be shown; the text says why."""
 
 
 class Explore(browser.PageWidget):
@@ -100,14 +105,23 @@ def explore(
         >>> explore(lambda power: {"x": [1, 2, 3], "y": [x**power for x in (1, 2, 3)]}, power=[1, 2]).kind
         'table'
     """
-    if not values or not all(len(choices) for choices in values.values()):
+    if not callable(function):
+        raise ValueError(
+            f"function is {checking.shown(function)}; expected something to call, as explore(draw, a=[1])."
+        )
+    resolution = checking.real("dpi", dpi, above=0)
+    listed = {name: _choices(name, choices) for name, choices in values.items()}
+    if not listed or not all(listed.values()):
         raise ValueError("explore got no values; expected at least one name with a non-empty list, as step=[0, 1].")
-    grid = [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
+    grid = [dict(zip(listed, chosen, strict=True)) for chosen in itertools.product(*listed.values())]
     if len(grid) > MAX_FRAMES:
-        raise ValueError(f"{len(grid)} frames; expected at most {MAX_FRAMES}. Pass fewer values of {list(values)}.")
+        raise ValueError(f"{len(grid)} frames; expected at most {MAX_FRAMES}. Pass fewer values of {list(listed)}.")
 
     def compute(**chosen: Any) -> tuple[str, bytes, str]:
-        kind, frame, words = _frame(function(**chosen), dpi)
+        try:
+            kind, frame, words = _frame(shown := function(**chosen), resolution)
+        except _WrongFrame as error:
+            raise ValueError(f"{_called(function)} returned {checking.shown(shown)}: {error}") from error
         described = alt or words
         if not described:
             raise ValueError("the frame has no words; give its figure a title or labels, or explore(..., alt=...).")
@@ -116,19 +130,19 @@ def explore(
     made = [compute(**chosen) for chosen in _with_progress(grid)]
     kinds, frames, alts = map(list, zip(*made, strict=True))
     if len(set(kinds)) > 1:
-        raise ValueError(f"{function.__name__} returned {sorted(set(kinds))}; expected one kind for all values.")
+        raise ValueError(f"{_called(function)} returned {sorted(set(kinds))}; expected one kind for all values.")
     total = sum(map(len, frames))
     if total > MAX_BYTES:
         raise ValueError(f"frames hold {total:,} bytes; expected at most {MAX_BYTES:,}. Lower dpi or thin the grid.")
     return Explore(
         compute,
-        {name: list(choices) for name, choices in values.items()},
+        listed,
         kind=kinds[0],
         frames=b"".join(frames),
         offsets=list(itertools.accumulate(map(len, frames), initial=0)),
         alts=alts,
-        controls=[_control(name, list(choices)) for name, choices in values.items()],
-        position=[0] * len(values),
+        controls=[_control(name, choices) for name, choices in listed.items()],
+        position=[0] * len(listed),
         predict=predict,
         alt=f"{predict} First frame: {alts[0]}".strip(),
     )
@@ -138,31 +152,69 @@ def _control(name: str, choices: list[Any]) -> dict[str, Any]:
     """Return what the page needs to know of one name: how it is controlled and what its values are called."""
     if all(isinstance(value, bool | np.bool_) for value in choices):
         kind = "switch"
-    elif all(isinstance(value, numbers.Real) for value in choices):
+    elif all(_is_number(value) for value in choices):
         kind = "number"
     else:
         kind = "name"
-    return {"name": name, "kind": kind, "values": [_text(v) if kind == "number" else str(v) for v in choices]}
+    words = [_text(v) if kind == "number" else v if isinstance(v, str) else checking.shown(v) for v in choices]
+    return {"name": name, "kind": kind, "values": words}
+
+
+def _choices(name: str, choices: Any) -> list[Any]:
+    if not isinstance(choices, Iterable) or isinstance(choices, str | bytes):
+        raise ValueError(f"{name} is {checking.shown(choices)}; expected a list of values, as {name}=[0, 1].")
+    return list(choices)
+
+
+def _called(function: Any) -> str:
+    """Return what a function, a partial or an object that can be called is named in a message."""
+    return getattr(getattr(function, "func", function), "__name__", type(function).__name__)
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a slider can show a value: a finite real number that a page can hold."""
+    try:
+        checking.real("value", value)
+    except ValueError:
+        return False
+    return True
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return None if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def _text(value: Any) -> str:
     """Return a number as short as it can be without being another one."""
-    short = f"{value:g}"
-    return short if float(short) == value else repr(value.item() if isinstance(value, np.generic) else value)
+    whole, short = _whole(value), f"{float(value):g}"
+    if float(short) == value:
+        return short
+    return repr(float(value)) if whole is None else str(whole)
 
 
-def _frame(shown: _Shown, dpi: int) -> tuple[str, bytes, str]:
+def _frame(shown: _Shown, dpi: float) -> tuple[str, bytes, str]:
     """Return a frame's kind, its bytes and its words."""
     if isinstance(shown, Mapping):
-        table = {str(name): [_cell(value) for value in column] for name, column in shown.items()}
+        columns = {str(name): column for name, column in shown.items()}
+        if not all(isinstance(column, Iterable) and not isinstance(column, str) for column in columns.values()):
+            raise _WrongFrame("a column is no list; expected a dict from a name to a list of values.")
+        table = {name: [_cell(value) for value in column] for name, column in columns.items()}
+        lengths = {name: len(column) for name, column in table.items()}
+        if len(set(lengths.values())) != 1:
+            raise _WrongFrame(f"its columns have lengths {lengths}; expected equal ones.")
         text = json.dumps({"columns": list(table), "rows": list(zip(*table.values(), strict=True))})
         return "table", text.encode(), f"table of {', '.join(table)}"
     if isinstance(shown, np.ndarray):
-        if shown.dtype != np.uint8 or shown.ndim not in (2, 3):
-            raise ValueError(f"the image is {shown.dtype} {shown.shape}; expected uint8 (H, W) or (H, W, 3).")
+        if shown.dtype != np.uint8 or shown.ndim not in (2, 3) or not shown.size or shown.shape[2:] not in ((), (3,)):
+            raise _WrongFrame(f"the image is {shown.dtype} {shown.shape}; expected uint8 (H, W) or (H, W, 3).")
         picture, words = Image.fromarray(shown), ""
     else:
-        figure = shown[0] if isinstance(shown, tuple) else shown
+        figure = shown[0] if isinstance(shown, tuple) and shown else shown
+        if not isinstance(figure, Figure):
+            raise _WrongFrame("expected a figure, a tuple that begins with one, an image of uint8, or a table.")
         words, file = plotting.describe(figure), io.BytesIO()
         figure.savefig(file, format="png", dpi=dpi)
         plt.close(figure)
@@ -174,7 +226,12 @@ def _frame(shown: _Shown, dpi: int) -> tuple[str, bytes, str]:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, numbers.Real) and not isinstance(value, bool | int) else str(value)
+    whole = _whole(value)
+    if whole is not None:
+        return str(whole) if abs(whole) < 10**40 else checking.shown(whole)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return f"{float(value):.4g}"
+    return str(value)
 
 
 def _with_progress(grid: list[dict[str, Any]], patience: float = 2.0) -> Any:

@@ -1,12 +1,14 @@
 """LatentExplorer: a trained generator that runs in the page itself, without a kernel or a network."""
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 import traitlets
 
-from gan_utils import plotting
+from gan_utils import checking, plotting
+from gan_utils.metrics import checks
 from gan_utils.runtime import keras
 from gan_utils.training import GAN
 from gan_utils.widgets import browser
@@ -70,7 +72,7 @@ def rounded(generator: keras.Model) -> keras.Model:
             _set_batch_norm(layer, scale, shift)
         elif isinstance(layer, layers.Rescaling):
             size = layer.output.shape[-1]
-            layer.scale, layer.offset = float(take((size,))[0]), float(take((size,))[0])
+            layer.scale, layer.offset = take((size,)).tolist(), take((size,)).tolist()  # a number for each channel
         elif isinstance(layer, layers.Dense | layers.Conv2D | layers.Conv2DTranspose):
             turned = isinstance(layer, layers.Conv2DTranspose)
             shape = layer.kernel.shape
@@ -126,8 +128,7 @@ def _entries(layer: Any, norm: Any) -> list[tuple[str, list[Any], dict[str, Any]
     elif isinstance(layer, layers.BatchNormalization):
         return [("affine", list(_batch_norm(layer)), {})]
     elif isinstance(layer, layers.Rescaling):
-        size = layer.output.shape[-1]
-        return [("affine", [np.full(size, value, np.float32) for value in (layer.scale, layer.offset)], {})]
+        return [("affine", [_by_channel(layer, value) for value in (layer.scale, layer.offset)], {})]
     elif isinstance(layer, layers.LeakyReLU) or _is_plain_relu(layer):
         return [("activation", [], {"name": "leaky_relu", "slope": float(layer.negative_slope)})]
     elif isinstance(layer, layers.Activation):
@@ -171,6 +172,13 @@ def _activation(layer: Any) -> list[tuple[str, list[Any], dict[str, Any]]]:
     return [] if name == "linear" else [("activation", [], {"name": name, "slope": slope})]
 
 
+def _by_channel(layer: Any, value: Any) -> np.ndarray:
+    given, size = np.asarray(value, np.float32), layer.output.shape[-1]
+    if given.shape not in ((), (1,), (size,)):
+        raise ValueError(f"{layer.name!r} scales by {given.shape} numbers; expected one, or one a channel ({size}).")
+    return np.broadcast_to(given, (size,))
+
+
 def _is_plain_relu(layer: Any) -> bool:
     return isinstance(layer, layers.ReLU) and layer.max_value is None and not layer.threshold
 
@@ -184,14 +192,20 @@ def _batch_norm(layer: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _set_batch_norm(layer: Any, scale: np.ndarray, shift: np.ndarray) -> None:
-    """Make a BatchNorm, in inference mode, the map from x to scale x + shift; without gamma, scale must be above 0."""
-    own = np.ones_like(scale) if layer.scale else scale
+    """Make a BatchNorm, in inference mode, the map from x to scale x + shift.
+
+    Without gamma a scale is not negative, and one that half precision rounds to zero is told apart from it by nothing;
+    without beta the shift of a scale of zero is zero.
+    """
+    own = np.ones_like(scale) if layer.scale else np.maximum(scale, 1e-15)
     layer.moving_variance.assign(1 / own**2 - layer.epsilon)
-    layer.moving_mean.assign(-shift / scale)
     if layer.scale:
         layer.gamma.assign(scale)
     if layer.center:
-        layer.beta.assign(np.zeros_like(shift))
+        layer.moving_mean.assign(np.zeros_like(shift))
+        layer.beta.assign(shift)
+    else:
+        layer.moving_mean.assign(np.divide(-shift, scale, out=np.zeros_like(shift), where=scale != 0))
 
 
 def principal_directions(
@@ -209,7 +223,8 @@ def principal_directions(
         seed: of the latents.
 
     Returns:
-        Directions (count, latent_dim) of length one, and each one's share of the whole change, (count,).
+        Directions (count, latent_dim) of length one, and each one's share of the whole change, (count,); no share for a
+        generator that makes one sample of all latents.
 
     Raises:
         ValueError: for a count out of range.
@@ -224,9 +239,10 @@ def principal_directions(
         The directions are those of Ramesh, Choi and LeCun 2018, arXiv 1812.01161, here averaged over latents.
     """
     size = generator.inputs[0].shape[-1]
-    if not 1 <= count <= size:
+    if checking.integer("count", count, 1) > size:
         raise ValueError(f"count is {count}; expected 1 to {size} directions.")
-    z = np.random.default_rng(seed).standard_normal((samples, 1, size), np.float32)
+    samples, step = checking.integer("samples", samples, 1), checking.real("step", step, above=0)
+    z = np.random.default_rng(checking.seed(seed)).standard_normal((samples, 1, size), np.float32)
     moves = step * np.eye(size, dtype=np.float32)
     ahead, behind = (_run(generator, (z + sign * moves).reshape(-1, size)) for sign in (1, -1))
     slopes = (ahead - behind).reshape(samples, size, -1) / (2 * step)
@@ -234,7 +250,9 @@ def principal_directions(
     directions = vectors[:, ::-1].T[:count]
     largest = np.abs(directions).argmax(axis=1)
     directions *= np.sign(directions[np.arange(count), largest])[:, None]  # of the two signs, always the same
-    return directions, values[::-1][:count] / values.sum()
+    values = np.maximum(values, 0.0)  # of a sum of squares, but for rounding
+    total = values.sum()
+    return directions, values[::-1][:count] / (total if total > 0 else 1.0)
 
 
 def _run(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
@@ -251,7 +269,7 @@ class LatentExplorer(browser.PageWidget):
     Args:
         generator: a built Keras model (N, latent_dim) to images (N, H, W, 1 or 3) in [-1, 1], of at most 700,000
             parameters; layers as in `export`. Or a GAN: then its generator, averaged where it keeps an average.
-        real: images (N, H, W, C) in [-1, 1], N at most 1,000, among which the nearest are sought; None for none.
+        real: images (N, H, W, C), floats in [-1, 1], N at most 1,000, to seek the nearest of; None for none.
         directions: principal directions that get a slider.
         predict: a question; the widget shows once the reader has committed to an answer.
 
@@ -290,6 +308,13 @@ class LatentExplorer(browser.PageWidget):
                 weights = [keras.ops.convert_to_numpy(variable.value) for variable in generator.generator.weights]
             generator = keras.models.clone_model(generator.generator)
             generator.set_weights(weights)
+        inputs = getattr(generator, "inputs", None)
+        if not isinstance(generator, keras.Model) or not inputs or len(inputs[0].shape) != 2:
+            raise ValueError(
+                f"generator is {checking.shown(generator)}; expected a GAN, or a built Keras model of latents "
+                "(N, latent_dim) that is Sequential or functional."
+            )
+        directions = checking.integer("directions", directions, 1)
         if len(generator.inputs) != 1 or generator.count_params() > MAX_PARAMETERS:
             raise ValueError(
                 f"{generator.name} has {len(generator.inputs)} inputs and {generator.count_params():,} parameters; "
@@ -298,14 +323,14 @@ class LatentExplorer(browser.PageWidget):
         shape = generator.output_shape[1:]
         if len(shape) != 3 or shape[-1] not in (1, 3):
             raise ValueError(f"{generator.name} makes samples {shape}; expected images (H, W, 1) or (H, W, 3).")
-        if real is not None and (real.shape[1:] != shape or not 1 <= len(real) <= MAX_REAL):
-            raise ValueError(f"real images have shape {real.shape}; expected 1 to {MAX_REAL:,} of {shape}.")
+        real = None if real is None else _checked_real(real, shape)
         found, flat = export(generator)
         if not np.abs(flat).max(initial=0.0) < 65_520:  # what rounds to the largest finite number; NaN fails too
             raise ValueError(f"weights reach {np.abs(flat).max():.3g}; half precision ends at 65,504.")
         size = generator.inputs[0].shape[-1]
         latents = np.random.default_rng(0).standard_normal((64, size), np.float32)
         made = _run(generator, latents)
+        checks.finite(made, f"samples of {generator.name}")
         error = np.abs(made - _run(rounded(generator), latents))
         axes, shares = principal_directions(generator, min(directions, size))
         self._still = made[:36]
@@ -326,6 +351,24 @@ class LatentExplorer(browser.PageWidget):
     def still(self) -> bytes:
         """Return a wall of 36 samples, PNG."""
         return browser.png(_tiled(plotting.to_display(self._still), 6))
+
+
+def _checked_real(real: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return real images as an array if they are what the generator makes: floats in [-1, 1] of its shape."""
+    real = checks.samples(real, "real images")
+    if not isinstance(real, np.ndarray) or real.shape[1:] != shape or not 1 <= len(real) <= MAX_REAL:
+        told = getattr(real, "shape", type(real).__name__)
+        raise ValueError(f"real images have shape {told}; expected 1 to {MAX_REAL:,} of {shape}.")
+    if real.dtype.kind != "f":
+        raise ValueError(f"real images are of type {real.dtype}; expected floats in [-1, 1]. For 0..255 x / 127.5 - 1.")
+    checks.finite(real, "real images")
+    low, high = float(real.min()), float(real.max())
+    fault, doubt = checking.range_fault(low, high, tolerance=0.01), checking.range_doubt(low, high)
+    if fault is not None:
+        raise ValueError(fault)
+    if doubt is not None:
+        warnings.warn(f"real: {doubt}", stacklevel=4)
+    return real
 
 
 def _tiled(images: np.ndarray, columns: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from gan_utils import plotting
+from gan_utils import checking, plotting
 from gan_utils.widgets import browser
 
 #: what each setting may be, for Python, the page's controls and its links alike
@@ -97,22 +97,23 @@ class Playground(browser.PageWidget):
         views: Sequence[str] = ("heat_map", "manifold"),
         **settings: Any,
     ) -> None:
-        if not set(views) <= set(VIEWS):
-            raise ValueError(f"views are {tuple(views)}; expected some of {', '.join(VIEWS)}.")
+        if not isinstance(views, Sequence) or isinstance(views, str) or not all(view in VIEWS for view in views):
+            raise ValueError(f"views are {checking.shown(views)}; expected some of {', '.join(VIEWS)} in a list.")
         chosen = {**DEFAULTS, **settings}
         for key, value in chosen.items():
             if key not in DEFAULTS:
                 raise ValueError(f"there is no setting {key!r}; expected some of {', '.join(DEFAULTS)}.")
             if key in CHOICES:
-                equal = [choice for choice in CHOICES[key] if choice == value and not isinstance(value, bool)]
+                single = np.ndim(value) == 0 and not isinstance(value, bool | np.bool_)
+                equal = [choice for choice in CHOICES[key] if single and choice == value]
                 if not equal:
-                    raise ValueError(f"{key} is {value!r}; expected one of {CHOICES[key]}.")
+                    raise ValueError(f"{key} is {checking.shown(value)}; expected one of {CHOICES[key]}.")
                 chosen[key] = equal[0]  # a NumPy number becomes a plain one
-        seed: Any = chosen["seed"]
-        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-            raise ValueError(f"seed is {seed!r}; expected a whole number from 0 to {2**32 - 1}.")
-        chosen["seed"] = int(seed)
-        chosen["points"] = [[float(x) for x in point] for point in chosen["points"]]
+        chosen["seed"] = checking.integer("seed", chosen["seed"], 0, 2**32 - 1)
+        try:
+            chosen["points"] = [[checking.real("x", x) for x in point] for point in chosen["points"]]
+        except (TypeError, ValueError):
+            raise ValueError(f"points are {checking.shown(chosen['points'])}; expected pairs of numbers.") from None
         inside = [len(p) == 2 and all(math.isfinite(x) and abs(x) <= HALF_WIDTH for x in p) for p in chosen["points"]]
         if not all(inside) or len(inside) > 300 or (chosen["data"] == "drawn" and not inside):
             raise ValueError(
