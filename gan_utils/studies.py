@@ -87,8 +87,12 @@ def network(name: str) -> tuple[Any, dict[str, Any]]:
     known = sorted(each.stem for each in place.glob("*.json"))
     if name not in known:
         raise FileNotFoundError(f"There is no recorded network {name!r}; expected one of {', '.join(known) or 'none'}.")
-    told, path = json.loads((place / f"{name}.json").read_text()), place / f"{name}.npz"
-    expected = told["rows"][str(told["kept_seed"])]["network"]["sha256"]
+    card, path = place / f"{name}.json", place / f"{name}.npz"
+    try:
+        told = json.loads(card.read_text())
+        expected = told["rows"][str(told["kept_seed"])]["network"]["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{card} is no record of a network; restore it with git checkout -- {card}") from error
     content = path.read_bytes() if path.exists() else b""
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
@@ -103,6 +107,24 @@ def network(name: str) -> tuple[Any, dict[str, Any]]:
     return model, told
 
 
+def ranges(record: dict[str, Any], score: str) -> dict[int, tuple[float, float]]:
+    """Return between which values the score of a slice of a recorded run must lie, by step.
+
+    At steps that three seeds or more have: from the least of their values to the largest, and half of that range more
+    on each side.
+
+    Args:
+        record: of a recorded network.
+        score: its name in the rows' curves.
+    """
+    looks = [look for row in record["rows"].values() for look in row["curve"]]
+    found = {look["steps"]: [other[score] for other in looks if other["steps"] == look["steps"]] for look in looks}
+    half = {step: (max(values) - min(values)) / 2 for step, values in found.items()}
+    return {
+        step: (min(values) - half[step], max(values) + half[step]) for step, values in found.items() if len(values) > 2
+    }
+
+
 def keep_network(path: Path, network: Any) -> dict[str, Any]:
     """Write a network as `network` reads it, and return what its record must say of the file.
 
@@ -111,12 +133,14 @@ def keep_network(path: Path, network: Any) -> dict[str, Any]:
         network: a built Keras model whose weights are numbers of half precision.
 
     Raises:
-        ValueError: if a weight is none, or if the file would be larger than `MAX_BYTES`.
+        ValueError: if a weight is not, or if the file would be larger than `MAX_BYTES`.
     """
     weights = [np.asarray(values) for values in network.get_weights()]
-    halves = [values.astype(np.float16) for values in weights]
-    if not all(np.array_equal(half, values) for half, values in zip(halves, weights, strict=True)):
-        raise ValueError("a weight is no finite number of half precision; expected weights rounded to float16.")
+    with np.errstate(over="ignore"):  # refused below
+        halves = [values.astype(np.float16) for values in weights]
+    kept_whole = (np.isfinite(half) & (half == values) for half, values in zip(halves, weights, strict=True))
+    if not all(whole.all() for whole in kept_whole):
+        raise ValueError("a weight is no finite number of half precision; expected all rounded to float16.")
     content = io.BytesIO()
     kept = {"config": np.array(network.to_json()), **{str(number): half for number, half in enumerate(halves)}}
     np.savez_compressed(content, **kept)  # type: ignore[arg-type]

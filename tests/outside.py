@@ -1,8 +1,8 @@
 """Use an installed `gan_utils` as a stranger would, from a folder that is not the repository: ``python outside.py``.
 
 It needs nothing but the package: every module, a training step, a score with the shipped classifier, a widget with its
-browser module, an exported generator, the command line. Not a test module: `.ci/run` and the hosted workflow run it in
-an empty environment.
+browser module, an exported generator, the command line; and what needs the repository says so. Not a test module:
+`.ci/run` and the hosted workflow run it in an empty environment.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import gan_utils
-from gan_utils import data, metrics, runtime, training, widgets
+from gan_utils import data, metrics, runtime, studies, training, widgets
 from gan_utils.networks import dcgan, toy
 
 if __name__ == "__main__":
@@ -32,6 +32,13 @@ if __name__ == "__main__":
     images = np.random.default_rng(0).uniform(-1, 1, (100, 28, 28, 1)).astype(np.float32)
     assert metrics.score(images, images, ["frechet"])["frechet"] < 1e-6  # the shipped classifier
     assert "render" in widgets.Playground()._esm and widgets.LatentExplorer(dcgan.compact_generator()).weights
+    for ask in (studies.network, studies.record, studies.code):
+        told = ""
+        try:
+            ask("compact_dcgan")
+        except FileNotFoundError as error:
+            told = str(error)
+        assert "clone the repository and run this inside the clone" in told and "\n" not in told
     with tempfile.TemporaryDirectory() as folder:
         gan.save(f"{folder}/gan.keras")
         command = Path(sys.executable).with_name("gan-utils")

@@ -93,3 +93,94 @@ def test_what_a_study_makes_is_made_once_until_its_code_or_arguments_change(tmp_
     assert studies.code("a_tiny_study").calls == [3, 3, 4, 3]
     kept = list((tmp_path / "_build/once").iterdir())
     assert len(kept) == 3 and all(json.loads(str(np.load(path)["how"])).keys() == {"steps"} for path in kept)
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A clone with one recorded network, "tiny"; its folder and the network."""
+    from gan_utils.networks import layers
+    from gan_utils.runtime import keras
+
+    folder = tmp_path / "benchmarks/results/networks"
+    numbers = keras.initializers.Constant(0.25)
+    tiny = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, kernel_initializer=numbers)])
+    tiny.add(layers.SpectralNormalization(keras.layers.Dense(2, kernel_initializer=numbers)))
+    tiny.set_weights([values.astype(np.float16).astype(np.float32) for values in tiny.get_weights()])
+    told = studies.keep_network(folder / "tiny.npz", tiny)
+    record = {"kept_seed": 3, "rows": {"3": {"network": told}}}
+    (folder / "tiny.json").write_text(json.dumps(record))
+    monkeypatch.chdir(tmp_path)
+    return folder, tiny
+
+
+def test_a_recorded_network_comes_back_with_its_record(kept):
+    folder, tiny = kept
+    network, record = studies.network("tiny")
+    latents = np.random.default_rng(0).standard_normal((5, 3), np.float32)
+    np.testing.assert_array_equal(network(latents, training=False), tiny(latents, training=False))
+    assert {variable.dtype for variable in network.weights} == {"float32"}
+    told = record["rows"]["3"]["network"]
+    assert told["bytes"] == (folder / "tiny.npz").stat().st_size and told["parameters"] == tiny.count_params()
+    again = studies.keep_network(folder / "again.npz", tiny)
+    assert again["sha256"] == told["sha256"]  # the same network makes the same bytes
+
+
+def test_a_network_that_is_not_there_is_named_with_those_that_are(kept):
+    for name in ("large", "../tiny", "", None):
+        with pytest.raises(FileNotFoundError, match=r"There is no recorded network .*; expected one of tiny\.$"):
+            studies.network(name)
+
+
+def test_a_file_that_is_not_the_recorded_one_is_refused_in_one_line(kept):
+    path = kept[0] / "tiny.npz"
+    content = path.read_bytes()
+    for other in (content[:-1], content[:100], b"", content[:200] + b"x" + content[201:]):
+        path.write_bytes(other)
+        with pytest.raises(ValueError, match=r"its record names .*git checkout --") as raised:
+            studies.network("tiny")
+        assert "\n" not in str(raised.value) and "tiny.npz" in str(raised.value)
+    path.unlink()
+    with pytest.raises(ValueError, match="is missing; its record names"):
+        studies.network("tiny")
+    path.write_bytes(content)
+    for text in ("", "{", "[]", '{"rows": {}}'):
+        (kept[0] / "tiny.json").write_text(text)
+        with pytest.raises(ValueError, match=r"tiny\.json is no record of a network; .*git checkout --") as raised:
+            studies.network("tiny")
+        assert "\n" not in str(raised.value)
+
+
+def test_only_what_half_precision_holds_is_kept(tmp_path, monkeypatch):
+    from gan_utils.runtime import keras
+
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    path = tmp_path / "x.npz"
+    for value in (0.1, np.nan, 1e6, -np.inf):
+        network.set_weights([np.full((2, 1), value, np.float32), np.zeros(1, np.float32)])
+        with pytest.raises(ValueError, match="half precision"):
+            studies.keep_network(path, network)
+    network.set_weights([np.full((2, 1), 0.5, np.float32), np.zeros(1, np.float32)])
+    monkeypatch.setattr(studies, "MAX_BYTES", 100)
+    with pytest.raises(ValueError, match="expected at most 100"):
+        studies.keep_network(path, network)
+    assert not path.exists()
+
+
+def test_outside_a_clone_one_line_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(studies, "__file__", str(tmp_path / "site-packages/gan_utils/studies.py"))
+    for ask in (studies.network, studies.record, studies.code):
+        with pytest.raises(FileNotFoundError, match="clone the repository and run this inside the clone") as raised:
+            ask("compact_dcgan")
+        assert "\n" not in str(raised.value)
+
+
+def test_a_slice_must_lie_in_the_range_of_the_seeds_widened_by_half():
+    values = {"0": (10, 5), "1": (14, 4), "2": (12, 3), "3": (11,)}
+    rows = {
+        seed: {"curve": [{"steps": 100 * (i + 1), "score": value} for i, value in enumerate(curve)]}
+        for seed, curve in values.items()
+    }
+    assert studies.ranges({"rows": rows}, "score") == {100: (8, 16), 200: (2, 6)}
+    del rows["2"]
+    assert set(studies.ranges({"rows": rows}, "score")) == {100}  # two seeds tell no range
