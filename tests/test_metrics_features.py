@@ -205,7 +205,7 @@ def test_bytes_and_pictures_have_a_range_of_their_own(tmp_path):
 
 
 def test_borders_are_told_truly():
-    with pytest.raises(ValueError, match=r"from -1\.01000\d* to 1;"):
+    with pytest.raises(ValueError, match=r"from -1\.01 to 1;"):
         features.prepare(np.array([-1.0100001, 1.0]).reshape(1, 1, 2, 1), None)
     features.prepare(np.array([-1.009, 1.0]).reshape(1, 1, 2, 1), None)
     with pytest.raises(ValueError, match="images range"):
