@@ -1,23 +1,26 @@
-"""Take the README's picture from the book that ``make book`` built: ``python site/picture.py``.
+"""Draw the README's picture with the recorded network: ``python site/picture.py``.
 
-It is the last picture of the cell that trains the DCGAN: the same 25 latents as all through that chapter, not chosen.
+They are the 25 latents of the DCGAN chapter's grids, not chosen.
 """
 
-import base64
 from pathlib import Path
 
-from jupyter_cache import get_cache
+import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-CHAPTER, CELL = "chapters/04_dcgan.ipynb", "cell-09"
+from gan_utils import plotting, studies
+
+ASSETS = Path(__file__).resolve().parent / "assets"
 
 
 def main() -> None:
     """Write site/assets/samples.png."""
-    _, notebook = get_cache(ROOT / "_build/.cache-cpu").merge_match_into_file(ROOT / CHAPTER)
-    (cell,) = [cell for cell in notebook.cells if cell.id == CELL]
-    pictures = [output["data"]["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
-    (ROOT / "site/assets/samples.png").write_bytes(base64.b64decode(pictures[-1]))
+    network, record = studies.network("compact_dcgan")
+    latents = np.random.default_rng(0).standard_normal((25, network.input_shape[1]), np.float32)
+    images = network.predict(latents, verbose=0)
+    figure, _ = plotting.image_grid(
+        images, columns=5, title=f"25 latents, none chosen, after {record['steps']:,} steps"
+    )
+    figure.savefig(ASSETS / "samples.png", dpi=100)
 
 
 if __name__ == "__main__":
