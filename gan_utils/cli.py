@@ -279,7 +279,7 @@ def _read_history(path: Path) -> tuple[dict[str, list[float | None]], str | None
             rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
             if any(None in row for row in rows):  # DictReader's name for what no column is left for
                 raise ValueError("a line is longer than the first")
-            return {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]}, None
+            return {name: [float(row[name]) if row[name] != "" else None for row in rows] for name in rows[0]}, None
         found = _json(path)
         columns = {name: _column(name, values) for name, values in found["history"].items()}
         if not any(value is not None for column in columns.values() for value in column):

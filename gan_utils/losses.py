@@ -206,7 +206,7 @@ class Loss:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Loss":
         """Make a loss from `get_config`'s arguments."""
-        functions = {name: keras.saving.deserialize_keras_object(config[name]) for name in _FUNCTIONS}
+        functions = {name: keras.saving.deserialize_keras_object(config[name], safe_mode=True) for name in _FUNCTIONS}
         return cls(**{**config, **functions})
 
 
