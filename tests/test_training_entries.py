@@ -116,6 +116,16 @@ def test_numbers_of_steps_are_integers_of_at_least_one():
     assert fit(IMAGES, batch_size=np.int64(4), steps_per_epoch=np.int32(1), epochs=np.uint8(2))[1].step == 2
 
 
+def test_a_floatx_of_half_precision_is_refused_before_the_first_step():
+    made = gan()
+    keras.config.set_floatx("bfloat16")
+    try:
+        with pytest.raises(ValueError, match="floatx is bfloat16; expected"):
+            made.fit(IMAGES, batch_size=4, steps_per_epoch=1, verbose=0)
+    finally:
+        keras.config.set_floatx("float32")
+
+
 def test_what_keras_offers_and_a_game_lacks_is_refused_in_a_line():
     for call in (gan().evaluate, gan().train_on_batch):
         with pytest.raises(ValueError, match="expected"):

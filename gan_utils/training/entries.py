@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_utils import checking
+from gan_utils import checking, runtime
 from gan_utils.data.source import Source
 from gan_utils.runtime import tf
 
@@ -21,8 +21,10 @@ def named(x: Any) -> dict[str, np.ndarray] | Source | tf.data.Dataset:
     """Return data as `fit` uses them: arrays by name, a source, or a dataset.
 
     Raises:
-        ValueError: for anything else, and for an entry that is no array of numbers, in a line that lists what fits.
+        ValueError: for anything else, and for an entry that is no array of numbers, in a line that lists what fits; for
+            a ``floatx`` that nothing can be trained in.
     """
+    runtime.check_settings()
     if isinstance(x, Source | tf.data.Dataset):
         return x
     if isinstance(x, tuple):
