@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gan_utils import data, metrics, studies
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 pytestmark = pytest.mark.no_cover  # what only a benchmark runs is not covered; and tracing takes a sixth more time
 
@@ -35,6 +37,47 @@ def test_records_were_made_by_the_code_at_hand(name, monkeypatch):
 
     assert name in equal.registered()
     assert common.is_made_by(RECORDS[name], common.code_hash(*equal.made_by(name)))
+
+
+@pytest.mark.parametrize("path", sorted((BENCHMARKS / "results/networks").glob("*.json")), ids=lambda p: p.stem)
+def test_a_recorded_network_says_where_it_comes_from_and_is_small(path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import common
+    import equal
+
+    network, record = studies.network(path.stem)
+    assert {"what", "date", "hardware", "versions", "data", "licence", "settings", "steps", "score"} <= set(record)
+    assert record["data"] and record["licence"] and record["kept_seed"] in record["seeds"]
+    assert record["study"] in equal.registered()
+    assert common.is_made_by(record, common.code_hash(*equal.made_by(record["study"])))
+    assert len(record["seeds"]) >= 3 and {str(seed) for seed in record["seeds"]} <= set(record["rows"])
+    for seed in record["seeds"]:
+        steps = [look["steps"] for look in record["rows"][str(seed)]["curve"]]
+        assert steps == sorted(set(steps)) and steps[-1] == record["steps"]
+    told = record["rows"][str(record["kept_seed"])]["network"]
+    assert path.with_suffix(".npz").stat().st_size == told["bytes"] <= studies.MAX_BYTES
+    assert network.count_params() == told["parameters"]
+
+
+def test_every_file_of_a_recorded_network_has_its_record():
+    names = [path.stem for path in sorted((BENCHMARKS / "results/networks").iterdir())]
+    assert names and all(names.count(name) == 2 for name in names)
+
+
+def test_the_score_of_the_recorded_dcgan_comes_out_again(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import dcgan
+    import networks
+
+    network, record = studies.network("compact_dcgan")
+    latents = np.random.default_rng(networks.LATENTS).standard_normal((record["score"]["n_fake"], 64), np.float32)
+    measure = dcgan.distances(
+        {"found": metrics.features.get(networks.EXTRACTOR)}, data.load("fashion_mnist", split="test").images
+    )
+    found = measure(network.predict(latents, batch_size=500, verbose=0))["found"]
+    row = record["rows"][str(record["kept_seed"])]
+    assert found == pytest.approx(row["network"]["frechet"], rel=0.01)
+    assert row["network"]["frechet"] == pytest.approx(row["frechet"], rel=0.01)  # half precision changes little
 
 
 def test_code_is_as_good_as_code_that_computes_the_same(tmp_path, monkeypatch):
@@ -512,6 +555,8 @@ def test_the_best_four_on_the_ring_and_plain_play_on_the_grid(monkeypatch):
         ("mode_collapse", ["--steps=1", "--targets", "easy", "--methods", "plain", "--seeds", "0"], "easy plain 0"),
         ("wgan", ["--scale=0.01", "--n=100", "--rows", "WGAN tuning 0"], "WGAN tuning 0"),
         ("stacked", ["--scale=0.01", "--n=100", "--rows", "real 0", "plain 0"], "plain 0"),
+        ("networks", ["--steps=2", "--n=100", "--rows", "0"], "seed 0"),
+        ("halves", ["--steps=2", "--n=100", "--rows", "both/0"], "both/0"),
         ("dcgan", ["--scale=0.01", "--n=100", "--rows", "model/fashion/0"], "of the Fashion GAN's"),
     ],
 )
