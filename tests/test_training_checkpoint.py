@@ -175,3 +175,21 @@ def test_nan_in_a_layer_without_gradient_counts_too():
     assert checkpoint.not_finite(made) == ""
     made.players[1].optimizer.variables[-1].assign(tf.fill(made.players[1].optimizer.variables[-1].shape, np.inf))
     assert checkpoint.not_finite(made).startswith("generator_optimizer")
+
+
+def test_a_transferred_model_trains_on_as_its_source():
+    def trained(model):
+        fit(model, epochs=2)
+        return [*model.get_weights(), *(np.asarray(v) for v in model.state().values())]
+
+    def made(seed):
+        model = training.GAN(toy.generator(), toy.discriminator(), seed=seed, ema=0.9, replay=training.Replay(16))
+        model.compile(run_eagerly=True)
+        return model
+
+    first, other = made(0), made(1)
+    trained(first)
+    checkpoint.transfer(other, first)
+    assert all(np.array_equal(a, b) for a, b in zip(trained(first), trained(other), strict=True))
+    with pytest.raises(ValueError, match="expected the same networks"):
+        checkpoint.transfer(gan(), first)

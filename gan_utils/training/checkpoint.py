@@ -296,6 +296,31 @@ def read(cls: type, path: Path, networks: Mapping[str, keras.Model]) -> Any:
     return model
 
 
+def transfer(source: Any, target: Any) -> Any:
+    """Let a model be where another of the same making is: weights, state and seed; `fit` does not compile it again.
+
+    So several seeds cost one compilation: make each model anew, and train the first one in its place.
+
+    Args:
+        source: a compiled `Adversarial`.
+        target: another, of the same class, networks and optimizers.
+
+    Returns:
+        The target.
+
+    Raises:
+        ValueError: if they differ in what they hold.
+    """
+    one, other = source.state(), target.state()
+    if {name: tuple(v.shape) for name, v in one.items()} != {name: tuple(v.shape) for name, v in other.items()}:
+        raise ValueError("the two models hold other states; expected the same networks, optimizers and settings.")
+    target.set_weights(source.get_weights())
+    for name, variable in other.items():
+        variable.assign(one[name])
+    target.seed = source.seed
+    return target
+
+
 def fingerprint(data: Any, first: Mapping[str, np.ndarray]) -> str:
     """Return a text that differs where the data of a run differ.
 
