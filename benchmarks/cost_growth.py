@@ -49,7 +49,7 @@ def step(generator: keras.Model, discriminator: keras.Model, batch: int, steps: 
     runtime.set_seed(0)
     gan = training.GAN(generator, discriminator)
     gan.compile()
-    real = np.zeros((512, *generator.output_shape[1:]), np.float32)
+    real = np.linspace(-np.ones(generator.output_shape[1:]), 1, 512, dtype=np.float32)
 
     fit = lambda steps: gan.fit(real, batch_size=batch, steps_per_epoch=steps, verbose=0)  # noqa: E731
     operations = batch * training_speed.step_flops(generator, discriminator)

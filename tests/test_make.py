@@ -34,6 +34,8 @@ def make(tmp_path):
         calls.write_text("")
         environment = {**os.environ, "CALLS": str(calls), "VERSION": version, "BROKEN": "", **environment}
         environment["PATH"] = f"{python.parent}:{os.environ['PATH']}"
+        for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # these tests may be run by make themselves
+            environment.pop(name, None)
         asked = [f'PYTHON="{python}"'] if given else []
         done = subprocess.run(
             ["make", *words, *asked], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
