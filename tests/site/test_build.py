@@ -104,6 +104,8 @@ def start(folder, *words):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a job in the background of a script ignores Ctrl-C, and so would what it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
