@@ -13,7 +13,6 @@ from ipywidgets.embed import embed_data
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-PATIENCE = 300_000  # milliseconds: a hundred times what a page needs, so that a busy machine fails no test
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
@@ -29,27 +28,13 @@ def serving(folder):
         running.shutdown()
 
 
-class Shared:
-    """A browser whose visits with equal options share a context: scripts are fetched and compiled once."""
-
-    def __init__(self, browser):
-        self.browser, self.contexts = browser, {}
-
-    def new_context(self, **options):
-        key = json.dumps(options, sort_keys=True)
-        if key not in self.contexts:
-            self.contexts[key] = self.browser.new_context(**options)
-        return self.contexts[key]
-
-
 class Visit:
     """A page, opened and settled, with everything that went wrong on the way."""
 
     def __init__(self, browser, url, *, size="desktop", scheme="light", **options):
         width, height = SIZES[size]
         options |= {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
-        self.context, self.shared = browser.new_context(**options), isinstance(browser, Shared)
-        self.context.set_default_timeout(PATIENCE)
+        self.context = browser.new_context(**options)
         self.page, self.faults, home = self.context.new_page(), [], urlsplit(url)
 
         def request(sent):
@@ -70,10 +55,10 @@ class Visit:
         self.page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
         self.page.wait_for_load_state("networkidle")
         if self.page.locator(".math").count():
-            self.page.wait_for_selector("mjx-container")
+            self.page.wait_for_selector("mjx-container", timeout=20_000)
         wanted = self.page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count()
         self.page.wait_for_function(
-            "n => document.querySelectorAll('.gan-widget, .gan-experiment').length >= n", arg=wanted
+            "n => document.querySelectorAll('.gan-widget, .gan-experiment').length >= n", arg=wanted, timeout=20_000
         )
         self.page.wait_for_timeout(200)
 
@@ -87,11 +72,7 @@ class Visit:
         return self
 
     def __exit__(self, *_):
-        if self.shared:  # the next page finds nothing of this one
-            self.page.evaluate("localStorage.clear()")
-            self.page.close()
-        else:
-            self.context.close()
+        self.context.close()
 
     def unrendered(self):
         return self.page.evaluate(

@@ -6,28 +6,22 @@ The site is the one that `make book` built of these very files, else it is built
 from pathlib import Path
 
 import pytest
-from browsing import ROOT, Shared, Visit
+from browsing import ROOT, Visit
 
 PAGES = sorted(
     f"chapters/{path.stem}.html" for kind in ("md", "ipynb") for path in (ROOT / "chapters").glob(f"*.{kind}")
 )
 EXPERIMENTS = {path.stem for path in (ROOT / "chapters").glob("*.ipynb")}
 PLAYGROUNDS = {"intro", "03_vanilla_gan", "05_mode_collapse", "06_wgan"}
-FADED = "!document.getAnimations().some(e => e instanceof CSSTransition)"  # colours change slowly
 TOUCH = {"size": "phone", "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="module")
-def shared(browser):
-    return Shared(browser)
 
 
 @pytest.mark.parametrize("name", [*PAGES, "index.html", "search.html", "genindex.html"])
 @pytest.mark.parametrize(("way", "tap"), [("http", False), ("file", True)], ids=["http-desktop", "file-phone"])
-def test_every_page_is_whole_stays_at_home_and_moves(site, server, shared, way, tap, name):
+def test_every_page_is_whole_stays_at_home_and_moves(site, server, browser, way, tap, name):
     """As it is loaded, with every experiment moved, and with the screen in light and in dark."""
     root = server if way == "http" else site.as_uri()
-    with Visit(shared, f"{root}/{name}", **(TOUCH if tap else {})) as visit:
+    with Visit(browser, f"{root}/{name}", **(TOUCH if tap else {})) as visit:
         faults = [f"unrendered: {e}" for e in visit.unrendered()] + silent(visit)
         if name in PAGES:
             faults += slow_or_heavy(visit, site / name) if way == "file" else []
@@ -35,16 +29,15 @@ def test_every_page_is_whole_stays_at_home_and_moves(site, server, shared, way, 
         for scheme in ("light", "dark"):
             visit.page.emulate_media(color_scheme=scheme)  # as when the reader's screen gets dark
             visit.page.wait_for_function("s => document.documentElement.dataset.theme === s", arg=scheme)
-            visit.page.wait_for_timeout(200)
-            visit.page.wait_for_function(FADED)
+            visit.page.wait_for_timeout(200)  # colours fade
             faults += [f"too wide: {e}" for e in visit.overflow()] if tap else inaccessible(visit)
         assert not visit.faults + faults
 
 
 @pytest.mark.parametrize(("way", "chapter", "tap"), [("file", "03_vanilla_gan", False), ("http", "04_dcgan", True)])
-def test_the_other_two_ways_work_too(site, server, shared, way, chapter, tap):
+def test_the_other_two_ways_work_too(site, server, browser, way, chapter, tap):
     root = server if way == "http" else site.as_uri()
-    with Visit(shared, f"{root}/chapters/{chapter}.html", **(TOUCH if tap else {})) as visit:
+    with Visit(browser, f"{root}/chapters/{chapter}.html", **(TOUCH if tap else {})) as visit:
         experiments_move(visit, chapter, tap)
         assert not visit.faults
 
@@ -53,14 +46,14 @@ def test_no_page_is_left_out(site):
     assert sorted(path.relative_to(site).as_posix() for path in (site / "chapters").glob("*.html")) == PAGES
 
 
-def test_a_reader_who_prefers_dark_gets_dark(site, shared):
-    with Visit(shared, f"{site.as_uri()}/chapters/04_dcgan.html", scheme="dark") as visit:
+def test_a_reader_who_prefers_dark_gets_dark(site, browser):
+    with Visit(browser, f"{site.as_uri()}/chapters/04_dcgan.html", scheme="dark") as visit:
         assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark" and not visit.faults
 
 
-def test_every_font_that_a_page_declares_is_there(site, shared):
+def test_every_font_that_a_page_declares_is_there(site, browser):
     """Which of them a browser asks for depends on what is drawn when; so all are asked for."""
-    with Visit(shared, f"{site.as_uri()}/chapters/own_images.html") as visit:
+    with Visit(browser, f"{site.as_uri()}/chapters/own_images.html") as visit:
         count = visit.page.evaluate("Promise.all([...document.fonts].map(e => e.load())).then(all => all.length)")
         assert count >= 4 and not visit.faults
 
@@ -82,8 +75,7 @@ def slow_or_heavy(visit, file):
     size = sum(each.stat().st_size for each in [file, *images])
     painted = visit.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     faults = [f"{size:,} bytes"] if size > 3_000_000 else []
-    # beside eighteen busy processes the median over pages was 600 ms, the longest 1,260
-    return faults + ([f"first paint after {painted:.0f} ms"] if painted > 6000 else [])
+    return faults + ([f"first paint after {painted:.0f} ms"] if painted > 1500 else [])
 
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
@@ -174,14 +166,14 @@ def experiments_move(visit, chapter, tap):
     assert visit.page.locator(".gan-experiment img").count() == (chapter == "06_wgan")
 
 
-def test_search_finds_a_word_of_the_chapter(site, server, shared):
-    with Visit(shared, f"{server}/search.html?q=discriminator") as visit:
-        visit.page.wait_for_selector("#search-results a")
+def test_search_finds_a_word_of_the_chapter(site, server, browser):
+    with Visit(browser, f"{server}/search.html?q=discriminator") as visit:
+        visit.page.wait_for_selector("#search-results a", timeout=20_000)
         assert "chapters/03_vanilla_gan.html" in visit.page.locator("#search-results").inner_html()
 
 
-def test_the_download_button_gives_the_executed_notebook(site, server, shared):
-    with Visit(shared, f"{server}/chapters/03_vanilla_gan.html") as visit:
+def test_the_download_button_gives_the_executed_notebook(site, server, browser):
+    with Visit(browser, f"{server}/chapters/03_vanilla_gan.html") as visit:
         link = visit.page.locator("a.btn-download-source-button").first.get_attribute("href")
         reply = visit.page.request.get(f"{server}/chapters/{link}")
         cells = reply.json()["cells"]
