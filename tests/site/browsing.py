@@ -13,6 +13,7 @@ from ipywidgets.embed import embed_data
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+PATIENCE = 120_000  # milliseconds: far more than a page needs, so that a busy machine fails no test
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
@@ -35,6 +36,7 @@ class Visit:
         width, height = SIZES[size]
         options |= {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
         self.context = browser.new_context(**options)
+        self.context.set_default_timeout(PATIENCE)
         self.page, self.faults, home = self.context.new_page(), [], urlsplit(url)
 
         def request(sent):
@@ -55,10 +57,10 @@ class Visit:
         self.page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
         self.page.wait_for_load_state("networkidle")
         if self.page.locator(".math").count():
-            self.page.wait_for_selector("mjx-container", timeout=20_000)
+            self.page.wait_for_selector("mjx-container")
         wanted = self.page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count()
         self.page.wait_for_function(
-            "n => document.querySelectorAll('.gan-widget, .gan-experiment').length >= n", arg=wanted, timeout=20_000
+            "n => document.querySelectorAll('.gan-widget, .gan-experiment').length >= n", arg=wanted
         )
         self.page.wait_for_timeout(200)
 
