@@ -277,14 +277,19 @@ def keep(arguments: argparse.Namespace, record: Mapping[str, Any], *, whole: boo
         write(path, record)
 
 
-def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, Any]:
-    """Return the median of the rounds' ratios and its 95 % bootstrap interval (2,000 resamples, seed 0)."""
-    pairs = np.array(slow) / np.array(fast)
-    resampled = np.random.default_rng(0).choice(pairs, (2000, len(pairs)))
+def interval(values: Sequence[float]) -> list[float]:
+    """Return the 95 % bootstrap interval of a median (2,000 resamples, seed 0)."""
+    resampled = np.random.default_rng(0).choice(values, (2000, len(values)))
     low, high = np.percentile(np.median(resampled, axis=1), [2.5, 97.5])
+    return [round(float(low), 3), round(float(high), 3)]
+
+
+def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, Any]:
+    """Return the median of the rounds' ratios and its `interval`."""
+    pairs = np.array(slow) / np.array(fast)
     return {
         "median": round(statistics.median(pairs), 3),
-        "interval": [round(float(low), 3), round(float(high), 3)],
+        "interval": interval(pairs),
         "all": [round(float(pair), 3) for pair in pairs],
     }
 

@@ -5,6 +5,8 @@ train some steps from their seeds, with the code of that revision and with the c
 states end in the same bits, ``results/equal.json`` says that the one code is as good as the other, and a record made by
 the one is still valid. Only what a training step runs may differ: networks, losses, terms, training; a change of a
 study's own file, or of what scores its rows, needs new rows. Words and a study's list of models may change freely.
+With ``--drop`` the rows of models that end elsewhere are taken out of their records, to be made anew by the study's own
+command; the others stay.
 
 A study registers itself by two names: ``MADE_BY``, the patterns of the files that its record's ``"code"`` is taken of
 besides its own, and ``models()``, which returns untrained models of its rows by name, one of each kind. What a row
@@ -82,6 +84,17 @@ def changed(study: str, other: Path) -> list[str]:
     return sorted(name for name in names if code(ROOT, name) != code(other, name))
 
 
+def drop(study: str, models: list[str]) -> list[str]:
+    """Take the rows of some models out of a study's record; return their keys, none where the record has none."""
+    path = common.RESULTS / f"{study}.json"
+    record = common.read(path) if path.exists() else {"rows": {}}
+    of = lambda key: {word for name in key.split("/") for word in (name, *name.split())}  # noqa: E731
+    gone = [key for key in record["rows"] if of(key) & set(models)]
+    if gone:
+        common.write(path, {**record, "rows": {key: row for key, row in record["rows"].items() if key not in gone}})
+    return gone
+
+
 def main() -> None:
     """Compare, print and keep the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -89,6 +102,7 @@ def main() -> None:
     parser.add_argument("--why", help="what changed, in a line")
     parser.add_argument("--studies", nargs="*", choices=registered(), default=registered())
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--drop", action="store_true", help="take rows that would differ out of their records")
     parser.add_argument("--record", type=Path, default=RECORD, help="where to write the record")
     parser.add_argument("--digests", nargs="*", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -130,11 +144,14 @@ def compare(arguments: argparse.Namespace, old: Path) -> list[dict[str, Any]]:
     for study, files in differing.items():
         unequal = [name for name in after[study] if before[study].get(name) != after[study][name]]
         print(f"{study}: {len(after[study]) - len(unequal)} of {len(after[study])} models end in the same bits")
-        if unequal:
+        if unequal and not (arguments.drop and (dropped := drop(study, unequal))):
             sys.exit(f"{study}: {', '.join(unequal)} end elsewhere; its rows must be made anew.")
+        if unequal:
+            print(f"{study}: {', '.join(unequal)} end elsewhere; rows to be made anew: {', '.join(dropped)}")
         codes = [common.code_hash(*made_by(study), root=tree) for tree in (old, ROOT)]
         told = {"since": arguments.since, "why": arguments.why, "files": files, "steps": arguments.steps}
-        pairs.append({"study": study, "codes": codes, **told, "models": after[study]})
+        same = {name: digest for name, digest in after[study].items() if name not in unequal}
+        pairs.append({"study": study, "codes": codes, **told, "models": same})
     return pairs
 
 

@@ -8,18 +8,21 @@
 - 10,000 images through the extractor ``fashion_mnist``.
 - A whole ``gan-utils score`` of 60,000 images against 60,000, in time and memory.
 
-Contenders run in processes of their own that take turns; memory is the most a process held at once. torch-fidelity
-needs torchvision, which the pinned PyTorch has no match for; where it cannot be imported the record says so.
+Contenders run in processes of their own that take turns; memory is the most a process held at once. Of torch-fidelity
+only the formulas are imported, since the package itself wants torchvision to read images, which the pinned PyTorch has
+no match for: ``pip install --no-deps --target FOLDER torch-fidelity``, then ``PYTHONPATH=FOLDER`` before the command.
 """
 
 import argparse
 import functools
+import importlib.util
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,11 +70,24 @@ def frechet_sqrtm(n: int) -> Callable[[], Any]:
     return run
 
 
+def fidelity(name: str) -> Any:
+    """Return a module of torch-fidelity without running its package's ``__init__`` and what reads images."""
+    if "torch_fidelity" not in sys.modules:
+        found = importlib.util.find_spec("torch_fidelity")
+        if found is None:
+            raise ModuleNotFoundError("No module named 'torch_fidelity'")
+        package, readers = types.ModuleType("torch_fidelity"), types.ModuleType("torch_fidelity.utils")
+        package.__path__ = list(found.submodule_search_locations or [])
+        readers.__getattr__ = lambda name: None  # type: ignore[method-assign]  # imported by name, not called here
+        sys.modules.update({"torch_fidelity": package, "torch_fidelity.utils": readers})
+    return importlib.import_module(f"torch_fidelity.{name}")
+
+
 def frechet_fidelity(n: int) -> Callable[[], Any]:
     """Return torch-fidelity's distance of the same features."""
     import torch
-    from torch_fidelity import metric_fid
 
+    metric_fid = fidelity("metric_fid")
     sets = [torch.from_numpy(values) for values in inception_like(n)]
 
     def run() -> float:
@@ -92,8 +108,8 @@ def kid_ours(n: int) -> Callable[[], Any]:
 def kid_fidelity(n: int) -> Callable[[], Any]:
     """Return torch-fidelity's kernel distance of the same features, as many subsets of the same size."""
     import torch
-    from torch_fidelity import metric_kid
 
+    metric_kid = fidelity("metric_kid")
     real, fake = (torch.from_numpy(values) for values in inception_like(n))
     settings = {"kid_subsets": 100, "kid_subset_size": min(1000, n), "verbose": False, "rng_seed": 0}
     return lambda: float(metric_kid.kid_features_to_metric(fake, real, **settings)[metric_kid.KEY_METRIC_KID_MEAN])

@@ -111,6 +111,19 @@ def test_what_training_does_not_show_is_not_taken_for_equal(tmp_path, monkeypatc
         equal.compare(argparse.Namespace(studies=["mode_collapse"]), tmp_path)
 
 
+def test_only_rows_of_models_that_end_elsewhere_are_dropped(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import common
+    import equal
+
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    rows = {"model/selu/0": {"a": 1}, "ring selu tuning 3": {}, "selu 4": {}, "model/seluish/0": {}, "dcgan 1": {}}
+    common.write(tmp_path / "study.json", {"code": "a", "rows": rows})
+    assert equal.drop("study", ["selu"]) == ["model/selu/0", "ring selu tuning 3", "selu 4"]
+    assert common.read(tmp_path / "study.json") == {"code": "a", "rows": {"model/seluish/0": {}, "dcgan 1": {}}}
+    assert equal.drop("study", ["selu"]) == [] == equal.drop("another", ["selu"])
+
+
 def test_equal_models_are_told_from_unequal_ones(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     import equal

@@ -1,4 +1,4 @@
-"""Agreement with independent implementations: torchmetrics and prdc (the `reference` extra) on the same features.
+"""Agreement with independent implementations: torchmetrics, prdc (extra `reference`), torch-fidelity; same features.
 
 Where one of them differs by convention:
 
@@ -9,6 +9,9 @@ Where one of them differs by convention:
 - The original code of improved precision counts a sample on the border of a ball as inside, prdc as outside; ours as
   prdc. On continuous features no sample lies there; on copies and constants it decides (tests/test_metrics_neighbours).
 """
+
+from importlib import util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,3 +99,19 @@ def test_precision_recall_density_coverage_equal_prdc(k, m):
     ours = *precision_recall.precision_recall(REAL, fake, k=k), *coverage.density_coverage(REAL, fake, k=k)
     assert ours == pytest.approx([found[n] for n in ("precision", "recall", "density", "coverage")], abs=1e-9)
     assert min(ours) > 0 and min(ours[0], ours[1], ours[3]) < 1
+
+
+def test_frechet_and_kernel_distance_equal_torch_fidelity(torch, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "benchmarks")
+    import metrics as benchmark  # which imports torch-fidelity's formulas without what reads its images
+
+    if util.find_spec("torch_fidelity") is None:
+        pytest.skip("torch-fidelity is not installed")
+    fid, kid = (benchmark.fidelity(name) for name in ("metric_fid", "metric_kid"))
+    statistics = [fid.fid_features_to_statistics(torch.from_numpy(values)) for values in (REAL, FAKE)]
+    found = fid.fid_statistics_to_metric(*statistics, verbose=False)[fid.KEY_METRIC_FID]
+    assert frechet.frechet_distance(REAL, FAKE) == pytest.approx(found, rel=1e-6)
+    settings = {"kid_subsets": 1, "kid_subset_size": 1500, "verbose": False, "rng_seed": 0}
+    features = (torch.from_numpy(values) for values in (FAKE, REAL))
+    found = kid.kid_features_to_metric(*features, **settings)[kid.KEY_METRIC_KID_MEAN]
+    assert kernel.kid(REAL, FAKE, subset_size=1500) == pytest.approx(found, rel=1e-6)

@@ -79,6 +79,61 @@ def test_a_second_fit_trains_on_the_second_array():
     assert moved(gans[0], gans[1].get_weights())
 
 
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_the_last_group_of_an_epoch_may_be_shorter(jit_compile):
+    """53 is prime: groups of 27 and 26 steps with XLA, of at most 9 without."""
+    histories, weights = [], []
+    for steps, epochs, group in ((53, 2, 27 if jit_compile else 9), (106, 1, 36 if jit_compile else 10), (1, 106, 1)):
+        gan = small_gan()
+        gan.compile(jit_compile=jit_compile)
+        told = gan.fit(IMAGES, batch_size=8, steps_per_epoch=steps, epochs=epochs, verbose=0).history
+        assert gan.step == 106 and gan.steps_per_execution == group
+        weights.append(gan.get_weights())
+        histories.append(np.mean(told["discriminator_loss"]))
+    for other in weights[1:]:
+        assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(weights[0], other, strict=True))
+    assert histories == pytest.approx([histories[0]] * 3, rel=1e-5)  # each step counts once
+
+
+def test_an_array_that_has_changed_in_its_place_is_looked_at_and_used_anew():
+    gan, same = small_gan(), small_gan()
+    images = IMAGES.copy()
+    gan.fit(images, batch_size=8, steps_per_epoch=3, verbose=0)
+    images *= -1
+    gan.fit(images, batch_size=8, steps_per_epoch=3, verbose=0)
+    same.fit(IMAGES, batch_size=8, steps_per_epoch=3, verbose=0)
+    same.fit(-IMAGES, batch_size=8, steps_per_epoch=3, verbose=0)
+    assert not moved(gan, same.get_weights())
+    images[7] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        gan.fit(images, batch_size=8, steps_per_epoch=3, verbose=0)
+    assert not moved(gan, same.get_weights())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64", "bool", ">i8"])
+def test_arrays_of_every_kind_lie_beside_the_step(dtype):
+    gan = small_gan()
+    extra = np.arange(len(IMAGES)).astype(dtype)
+    for _ in range(2):
+        gan.fit({"real": IMAGES, "extra": extra}, batch_size=8, steps_per_epoch=2, verbose=0)
+    held = gan._arrays["extra"].numpy()
+    assert np.array_equal(held, extra)
+    extra[:] = 0
+    assert held.any()  # a copy
+
+
+def test_a_report_under_another_name_is_refused():
+    class Telling(training.GAN):
+        def losses(self, player, batch, noise):
+            self.report("a_gap", tf.constant(1.0))
+            return super().losses(player, batch, noise)
+
+    gan = Telling(dense.selu_generator(6, widths=(8,)), dense.selu_discriminator(widths=(8,)))
+    gan.compile()
+    with pytest.raises(ValueError, match="losses report a_gap; expected names in reports="):
+        gan.fit(IMAGES, batch_size=8, steps_per_epoch=1, verbose=0)
+
+
 def test_xla_is_chosen_for_dense_networks_with_small_batches_and_not_for_convolutions():
     gan = small_gan()
     assert gan.jit_compile is True

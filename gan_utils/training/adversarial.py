@@ -1,10 +1,12 @@
 """Players that take turns: the training loop under every model of the book."""
 
 import contextlib
+import functools
 import math
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +22,7 @@ from gan_utils.training.callbacks import Resume
 #: what `Adversarial.fit` trains on
 Data: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tf.data.Dataset | Source
 _LARGE_BATCH = 256  # from here on oneDNN's products are as fast as XLA's
+_ALIGNED = 64  # bytes, to whose multiples TensorFlow wants a buffer that it takes as it is
 _PROBE = 64  # real samples kept aside for what looks at a run from outside
 
 
@@ -84,6 +87,8 @@ class Adversarial(keras.Model):
     #: names of what `losses` hands to `report`; their means over an epoch are logged
     reports: tuple[str, ...] = ()
     jit_compile: Any
+    train_function: Any
+    steps_per_execution: int
 
     def __init__(
         self,
@@ -108,10 +113,10 @@ class Adversarial(keras.Model):
         self._means = {n: keras.metrics.Mean(name=n) for n in [f"{name}_loss" for name in names] + list(self.reports)}
         self._turn = _Turn()
         self.probe: dict[str, np.ndarray] = {}
-        self._arrays: dict[str, tf.Variable] = {}
+        self._arrays: dict[str, tf.Tensor | tf.Variable] = {}
         self._traced: object = None
         same = tf.VariableAggregation.ONLY_FIRST_REPLICA
-        self._step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=same)
+        self._step, self._first = (tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=same) for _ in range(2))
         self._averages = {
             player.name: [
                 (v, tf.Variable(v.numpy(), trainable=False, aggregation=same))
@@ -201,7 +206,7 @@ class Adversarial(keras.Model):
             jit_compile="auto" if jit_compile is None else jit_compile and not run_eagerly,
             run_eagerly=run_eagerly,
         )
-        self._traced = None
+        self._traced, self._plans = None, dict[tuple[int, ...], tf.data.Dataset]()
 
     @staticmethod
     def _check_optimizer(player: Player, optimizer: keras.optimizers.Optimizer) -> None:
@@ -223,25 +228,76 @@ class Adversarial(keras.Model):
         return self.distribute_strategy.num_replicas_in_sync
 
     def train_step(self, data: dict[str, Any]) -> dict[str, tf.Tensor]:
-        """Let every player take its steps; Keras calls this from ``fit``."""
-        play, told = 0, list[tuple[str, Any]]()
-        for player in self.players:
-            for repeat in range(player.steps):
-                if "index" in data:
-                    batch = {n: tf.gather(array, data["index"][:, repeat]) for n, array in self._arrays.items()}
-                else:
-                    batch = {name: values[:, repeat] for name, values in data["batch"].items()}
-                told += self._move(player, batch, _at(data["noise"], play), repeat).items()
-                play += 1
-        values = tf.stack([tf.cast(value, tf.float32) for _, value in told])
+        """Let every player take its steps; `fit` calls this on several devices and where Keras runs eagerly."""
+        told = self._take_step(data, self._arrays)
         if self._replicas > 1:
-            values = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, values)
-        for (name, _), value in zip(told, tf.unstack(values), strict=True):
+            values = tf.distribute.get_replica_context().all_reduce(
+                tf.distribute.ReduceOp.MEAN, tf.stack(list(told.values()))
+            )
+            told = dict(zip(told, tf.unstack(values), strict=True))
+        for name, value in told.items():
             self._means[name].update_state(value)
-        self._step.assign_add(1)
         logs = {metric.name: metric.result() for metric in self.metrics}
         # between machines Keras averages logs over their first axis (Keras 3.15), which a scalar lacks
         return {n: v[None] for n, v in logs.items()} if runtime.is_multi_worker(self.distribute_strategy) else logs
+
+    def _take_step(self, data: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Take a step; return what is logged, each the mean over a player's repeats, float32."""
+        play, told = 0, dict[str, list[tf.Tensor]]()
+        for player in self.players:
+            for repeat in range(player.steps):
+                if "index" in data:
+                    batch = {n: tf.gather(array, data["index"][:, repeat]) for n, array in arrays.items()}
+                else:
+                    batch = {name: values[:, repeat] for name, values in data["batch"].items()}
+                for name, value in self._move(player, batch, _at(data["noise"], play), repeat).items():
+                    told.setdefault(name, []).append(tf.cast(value, tf.float32))
+                play += 1
+        self._step.assign_add(1)
+        if unknown := set(told) - set(self._means):
+            raise ValueError(f"losses report {', '.join(sorted(unknown))}; expected names in reports={self.reports}.")
+        return {name: tf.add_n(values) / len(values) for name, values in told.items()}
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Make what Keras's ``fit`` calls: a group of `steps_per_execution` steps, in one call.
+
+        On one device the plan of a group comes as one element and the loop over its steps is a part of the compiled
+        function: neither weights nor batches leave it between two steps.
+        """
+        if (self.train_function and not force) or self._replicas > 1 or self.run_eagerly:
+            return super().make_train_function(force)
+
+        def values(data: Mapping[str, Any], arrays: Mapping[str, tf.Tensor]) -> tf.Tensor:
+            told = self._take_step(data, arrays)
+            return tf.stack([told.get(name, tf.constant(0.0)) for name in self._means])
+
+        def steps(count: tf.Tensor, step: Callable[[tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
+            start = tf.constant(0), tf.zeros(len(self._means))
+            _, sums = tf.while_loop(lambda i, _: i < count, lambda i, sums: (i + 1, sums + step(i)), start)
+            weight = tf.cast(count, tf.float32)
+            for metric, mean in zip(self.metrics, tf.unstack(sums / weight), strict=True):
+                metric.update_state(mean, sample_weight=weight)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+        def group(plan: Mapping[str, Any], arrays: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            def step(i: tf.Tensor) -> tf.Tensor:
+                return values({n: tf.nest.map_structure(lambda each: each[i], plan[n]) for n in plan}, arrays)
+
+            return steps(tf.reduce_sum(plan["counts"]), step)
+
+        run: Any = self.distribute_strategy.run
+        graph: Any = functools.partial(tf.function, autograph=False)
+        if self.jit_compile is True:
+            group, values = (graph(each, jit_compile=True) for each in (group, values))
+
+        def train(iterator: Any, arrays: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            if arrays:
+                return run(group, (iterator.get_next(), arrays))
+            return steps(tf.constant(self.steps_per_execution), lambda _: run(values, (iterator.get_next(), {})))
+
+        call = graph(train)
+        self.train_function = lambda iterator: call(iterator, self._arrays)
+        return self.train_function
 
     def _move(self, player: Player, batch: Mapping[str, tf.Tensor], noise: Any, repeat: int = 0) -> dict[str, Any]:
         variables, optimizer = player.variables, player.optimizer
@@ -348,7 +404,7 @@ class Adversarial(keras.Model):
         if self.players[0].optimizer is None or not self.compiled:
             raise RuntimeError("fit needs a compiled model; call compile() first.")
         given, resume = self._check_callbacks(callbacks)
-        x, first_batch, count = self._look_at(x)
+        x, first_batch, count, held = self._look_at(x)
         self.probe = {name: values[:_PROBE] for name, values in first_batch.items()}
         if batch_size is None:
             batch_size = len(first_batch["real"]) if isinstance(x, tf.data.Dataset) else 64
@@ -370,9 +426,9 @@ class Adversarial(keras.Model):
                 first = min(resume.restore(self, given, run), epochs)
                 self._check_workers()
             self.batch_size = batch_size
-            self._trace(x, steps)
+            self._trace(x, steps, held)
             watch = entries.Watch(self.check_data)
-            dataset = self._distribute(lambda: self._plan(x, count, batch_size, watch))
+            dataset = self._distribute(lambda: self._plan(x, count, batch_size, steps, watch))
             if resume:
                 stack.enter_context(resume.interruptible())
             try:
@@ -390,18 +446,20 @@ class Adversarial(keras.Model):
                     raise watch.error from None
                 raise
 
-    def _look_at(self, x: Any) -> tuple[Any, dict[str, np.ndarray], int | None]:
-        """Return data as `fit` uses them, their first samples (all, of arrays), and their number if it is known."""
+    def _look_at(self, x: Any) -> tuple[Any, dict[str, np.ndarray], int | None, bool]:
+        """Return data as `fit` uses them, their first samples (all, of arrays), their number, and if they are held."""
         x, count = entries.named(x), None
         if isinstance(x, tf.data.Dataset):
             x, first, count = entries.batches(x)
         elif isinstance(x, Source):
             first, count = entries.first_of(x, _PROBE), len(x)
         else:
-            first, count = x, len(x["real"])
-        self.check_data(first)
-        entries.doubt(first)
-        return x, first, count
+            first, count = x, len(next(iter(x.values())))
+        held = isinstance(x, dict) and self._holds(x)
+        if not held:  # else it was looked at before
+            self.check_data(first)
+            entries.doubt(first)
+        return x, first, count, held
 
     def _check_callbacks(self, callbacks: Any) -> tuple[list[keras.callbacks.Callback], Resume | None]:
         """Return the callbacks, `Resume` last, once all that they will do is known to be possible."""
@@ -444,22 +502,43 @@ class Adversarial(keras.Model):
         # game of several networks, and for a dict of batches on several machines (Keras 3.15).
         return
 
-    def _trace(self, x: Any, steps: int) -> None:
-        # callbacks see a group of steps at its end, so a group divides an epoch; on several devices Keras's loop over a
-        # group fails ("You must feed a value for placeholder tensor", Keras 3.15 with TensorFlow 2.21)
+    def _trace(self, x: Any, steps: int, held: bool) -> None:
+        # callbacks see a group of steps at its end; on several devices Keras's loop over a group fails ("You must feed
+        # a value for placeholder tensor", Keras 3.15 with TensorFlow 2.21)
         most = 1 if self._replicas > 1 else 50 if self.jit_compile is True else 10
-        group = max(d for d in range(1, min(steps, most) + 1) if steps % d == 0)
         arrays = x if isinstance(x, dict) else {}
-        traced = group, self.jit_compile, {name: (array.shape, array.dtype) for name, array in arrays.items()}
-        if self.train_function and traced == self._traced:
+        if arrays and self._in_groups:
+            group = math.ceil(steps / math.ceil(steps / most))  # the last one of an epoch may be shorter
+        else:
+            group = max(d for d in range(1, min(steps, most) + 1) if steps % d == 0)
+        shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+        traced = group, self.jit_compile, shapes
+        same = self.train_function and traced == self._traced
+        if not held:
+            before, self._arrays = self._arrays, {}
             for name, array in arrays.items():
-                if not _holds(self._arrays[name], array):
-                    self._arrays[name].assign(array)
-            return
-        with self.distribute_strategy.scope():
-            self._arrays = {name: _resident(array, self._replicas) for name, array in arrays.items()}
-        self._traced, self.steps_per_execution = traced, group
-        self.make_train_function(force=True)  # the arrays are captured when the step is traced
+                if self._in_groups:
+                    before.pop(name, None)  # before there is another
+                    self._arrays[name] = _resident(array)
+                elif same:  # a step on several devices has captured it
+                    self._arrays[name] = before[name]
+                    before[name].assign(array)
+                else:
+                    with self.distribute_strategy.scope():
+                        self._arrays[name] = tf.Variable(array, trainable=False)
+        if not same:
+            self._traced, self.steps_per_execution = traced, group
+            self.make_train_function(force=True)
+
+    @property
+    def _in_groups(self) -> bool:
+        return self._replicas == 1 and not self.run_eagerly
+
+    def _holds(self, arrays: Mapping[str, np.ndarray]) -> bool:
+        """Return whether these arrays lie beside the step already; to read them is much faster than to copy them."""
+        if set(arrays) != set(self._arrays) or not self._in_groups or runtime.has_accelerator():
+            return False
+        return all(_equal(self._arrays[name], array) for name, array in arrays.items())
 
     def check_data(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raise a ValueError unless these samples can be trained on; see `entries.check`."""
@@ -496,6 +575,9 @@ class Adversarial(keras.Model):
             ``index`` for each repeat of a player; ``noise`` as `sample_noise` draws it, with an axis after the first,
             an entry for each move of any player. Each pass over the data is a permutation of it.
         """
+        return self._from(tf.data.Dataset.counter(start=self.step).map(self._draw(count, batch_size)))
+
+    def _draw(self, count: int, batch_size: int) -> Callable[[tf.Tensor], dict[str, Any]]:
         draws, seed = self._draws, self.seed
 
         def draw(step: tf.Tensor) -> dict[str, Any]:
@@ -507,7 +589,21 @@ class Adversarial(keras.Model):
             index = tf.raw_ops.RandomIndexShuffle(index=number % count, seed=key, max_index=last)
             return {"index": tf.reshape(index, (batch_size, draws)), "noise": self._noise(step, batch_size)}
 
-        return self._from(tf.data.Dataset.counter(start=self.step).map(draw))
+        return draw
+
+    def _groups(self, count: int, batch_size: int, steps: int) -> tf.data.Dataset:
+        """Return `plan` in groups of `steps_per_execution`; an epoch's last one is filled up, with a count of 0."""
+        size, draw, first = self.steps_per_execution, self._draw(count, batch_size), self._first
+        filled, key = math.ceil(steps / size) * size, (count, batch_size, steps, size)
+        first.assign(self._step)
+
+        def planned(number: tf.Tensor) -> dict[str, Any]:
+            epoch, place = number // filled, number % filled
+            return {**draw(first + epoch * steps + place), "counts": tf.cast(place < steps, tf.int32)}
+
+        if key not in self._plans:  # traced once for all fits
+            self._plans[key] = self._from(tf.data.Dataset.counter().map(planned).batch(size), 2)
+        return self._plans[key]
 
     def _noise(self, step: tf.Tensor, batch_size: int) -> Any:
         plays = sum(player.steps for player in self.players)
@@ -520,10 +616,11 @@ class Adversarial(keras.Model):
         options.autotune.enabled = False  # its thread can keep fit waiting at the end
         return dataset.prefetch(ahead).with_options(options)
 
-    def _plan(self, x: Any, count: int | None, batch_size: int, watch: Any = dict) -> tf.data.Dataset:
+    def _plan(self, x: Any, count: int | None, batch_size: int, steps: int, watch: Any = dict) -> tf.data.Dataset:
         draws = self._draws
         if isinstance(x, dict):
-            return self.plan(count, batch_size)  # type: ignore[arg-type]
+            groups = self._groups(count, batch_size, steps) if self._in_groups else self.plan(count, batch_size)  # type: ignore[arg-type]
+            return groups
 
         def split(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             batch = watch(batch)
@@ -686,22 +783,23 @@ def _blocks(array: np.ndarray) -> Iterator[slice]:
     return (slice(start, start + rows) for start in range(0, len(array), rows))
 
 
-def _resident(array: np.ndarray, replicas: int) -> tf.Variable:
-    """Copy an array to the device; in blocks, since TensorFlow would hold a large one twice meanwhile."""
-    if replicas > 1:
-        return tf.Variable(array, trainable=False)
-    variable = tf.Variable(tf.zeros(array.shape, array.dtype), trainable=False)
-    for block in _blocks(array):
-        variable[block].assign(array[block])
-    return variable
+def _resident(array: np.ndarray) -> tf.Tensor:
+    """Copy an array to the device; on the CPU once, where TensorFlow itself would copy it twice."""
+    if runtime.has_accelerator() or array.dtype.kind == "b":
+        return tf.constant(array)
+    room = np.empty(array.nbytes + _ALIGNED, np.uint8)
+    start = -room.ctypes.data % _ALIGNED
+    own = room[start : start + array.nbytes].view(array.dtype.newbyteorder("=")).reshape(array.shape)
+    own[...] = array
+    return tf.experimental.dlpack.from_dlpack(own.__dlpack__())
 
 
-def _holds(variable: tf.Variable, array: np.ndarray) -> bool:
-    """Return whether a variable on the CPU holds this array; reading is much faster than copying to new memory."""
-    if runtime.has_accelerator() or not isinstance(variable.value(), tf.Tensor):
+def _equal(tensor: tf.Tensor, array: np.ndarray) -> bool:
+    if tuple(tensor.shape) != array.shape or tensor.dtype.as_numpy_dtype != array.dtype:
         return False
-    held = np.frombuffer(memoryview(variable.value()), array.dtype).reshape(array.shape)
-    return all(np.array_equal(held[block], array[block]) for block in _blocks(array))
+    held = np.frombuffer(memoryview(tensor), array.dtype).reshape(array.shape)
+    with ThreadPoolExecutor(runtime.num_cores()) as pool:
+        return all(pool.map(lambda block: np.array_equal(held[block], array[block]), _blocks(array)))
 
 
 def _is_convolution(layer: keras.layers.Layer) -> bool:
