@@ -287,8 +287,9 @@ class Adversarial(keras.Model):
 
         run: Any = self.distribute_strategy.run
         graph: Any = functools.partial(tf.function, autograph=False)
+        values = graph(values, jit_compile=self.jit_compile is True)
         if self.jit_compile is True:
-            group, values = (graph(each, jit_compile=True) for each in (group, values))
+            group = graph(group, jit_compile=True)
 
         def train(iterator: Any, arrays: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             if arrays:
