@@ -21,6 +21,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -84,15 +85,19 @@ def changed(study: str, other: Path) -> list[str]:
     return sorted(name for name in names if code(ROOT, name) != code(other, name))
 
 
-def drop(study: str, models: list[str]) -> list[str]:
-    """Take the rows of some models out of a study's record; return their keys, none where the record has none."""
+def rows_of(record: Mapping[str, Any], models: Collection[str]) -> list[str]:
+    """Return the keys of a record's rows that name one of the models."""
+    words = lambda key: {word for name in key.split("/") for word in (name, *name.split())}  # noqa: E731
+    return [key for key in record["rows"] if words(key) & set(models)]
+
+
+def drop(study: str, models: Collection[str]) -> None:
+    """Take the rows of some models out of a study's record, and say which."""
     path = common.RESULTS / f"{study}.json"
-    record = common.read(path) if path.exists() else {"rows": {}}
-    of = lambda key: {word for name in key.split("/") for word in (name, *name.split())}  # noqa: E731
-    gone = [key for key in record["rows"] if of(key) & set(models)]
-    if gone:
-        common.write(path, {**record, "rows": {key: row for key, row in record["rows"].items() if key not in gone}})
-    return gone
+    record = common.read(path)
+    gone = rows_of(record, models)
+    common.write(path, {**record, "rows": {key: row for key, row in record["rows"].items() if key not in gone}})
+    print(f"{study}: rows to be made anew: {', '.join(gone)}")
 
 
 def main() -> None:
@@ -140,17 +145,22 @@ def compare(arguments: argparse.Namespace, old: Path) -> list[dict[str, Any]]:
         sys.exit("nothing that a record names has changed")
     with ThreadPoolExecutor(2) as pool:
         before, after = pool.map(lambda tree: under(tree, list(differing), arguments.steps), (old, ROOT))
+    unequal = {
+        study: [name for name, digest in after[study].items() if before[study].get(name) != digest]
+        for study in differing
+    }
+    for study, names in unequal.items():
+        print(f"{study}: {len(after[study]) - len(names)} of {len(after[study])} models end in the same bits")
+        path = common.RESULTS / f"{study}.json"
+        if names and not (arguments.drop and path.exists() and rows_of(common.read(path), names)):
+            sys.exit(f"{study}: {', '.join(names)} end elsewhere; its rows must be made anew.")
     pairs = []
-    for study, files in differing.items():
-        unequal = [name for name in after[study] if before[study].get(name) != after[study][name]]
-        print(f"{study}: {len(after[study]) - len(unequal)} of {len(after[study])} models end in the same bits")
-        if unequal and not (arguments.drop and (dropped := drop(study, unequal))):
-            sys.exit(f"{study}: {', '.join(unequal)} end elsewhere; its rows must be made anew.")
-        if unequal:
-            print(f"{study}: {', '.join(unequal)} end elsewhere; rows to be made anew: {', '.join(dropped)}")
+    for study, files in differing.items():  # nothing is written before all studies are known
+        if unequal[study]:
+            drop(study, unequal[study])
         codes = [common.code_hash(*made_by(study), root=tree) for tree in (old, ROOT)]
         told = {"since": arguments.since, "why": arguments.why, "files": files, "steps": arguments.steps}
-        same = {name: digest for name, digest in after[study].items() if name not in unequal}
+        same = {name: digest for name, digest in after[study].items() if name not in unequal[study]}
         pairs.append({"study": study, "codes": codes, **told, "models": same})
     return pairs
 

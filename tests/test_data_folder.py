@@ -260,6 +260,5 @@ def test_bad_datasets_are_refused():
 def test_no_dataset_waits_for_the_autotuner(folder):
     kinds = [({"real": POINTS}, 50, toy_gan()), (data.Folder(folder, size=(4, 4)), 6, image_gan())]
     kinds.append((dataset().map(lambda x: {"real": x}), None, toy_gan()))
-    kinds[0][2].compile()
     for x, count, gan in kinds:
         assert gan._plan(x, count, 2, 1).options().autotune.enabled is False

@@ -116,7 +116,7 @@ class Adversarial(keras.Model):
         self._arrays: dict[str, tf.Tensor | tf.Variable] = {}
         self._traced: object = None
         same = tf.VariableAggregation.ONLY_FIRST_REPLICA
-        self._step, self._first = (tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=same) for _ in range(2))
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=same)
         self._averages = {
             player.name: [
                 (v, tf.Variable(v.numpy(), trainable=False, aggregation=same))
@@ -206,7 +206,7 @@ class Adversarial(keras.Model):
             jit_compile="auto" if jit_compile is None else jit_compile and not run_eagerly,
             run_eagerly=run_eagerly,
         )
-        self._traced, self._plans = None, dict[tuple[int, ...], tf.data.Dataset]()
+        self._traced = None
 
     @staticmethod
     def _check_optimizer(player: Player, optimizer: keras.optimizers.Optimizer) -> None:
@@ -287,6 +287,7 @@ class Adversarial(keras.Model):
 
         run: Any = self.distribute_strategy.run
         graph: Any = functools.partial(tf.function, autograph=False)
+        # a function of its own without XLA too: inlined by hand, second derivatives end in other bits
         values = graph(values, jit_compile=self.jit_compile is True)
         if self.jit_compile is True:
             group = graph(group, jit_compile=True)
@@ -405,7 +406,9 @@ class Adversarial(keras.Model):
         if self.players[0].optimizer is None or not self.compiled:
             raise RuntimeError("fit needs a compiled model; call compile() first.")
         given, resume = self._check_callbacks(callbacks)
-        x, first_batch, count, held = self._look_at(x)
+        x = entries.named(x)
+        held = isinstance(x, dict) and self._holds(x)
+        x, first_batch, count = self._look_at(x, checked=held)
         self.probe = {name: values[:_PROBE] for name, values in first_batch.items()}
         if batch_size is None:
             batch_size = len(first_batch["real"]) if isinstance(x, tf.data.Dataset) else 64
@@ -447,20 +450,19 @@ class Adversarial(keras.Model):
                     raise watch.error from None
                 raise
 
-    def _look_at(self, x: Any) -> tuple[Any, dict[str, np.ndarray], int | None, bool]:
-        """Return data as `fit` uses them, their first samples (all, of arrays), their number, and if they are held."""
-        x, count = entries.named(x), None
+    def _look_at(self, x: Any, *, checked: bool) -> tuple[Any, dict[str, np.ndarray], int | None]:
+        """Return data as `fit` uses them, their first samples (all, of arrays), and their number if it is known."""
+        count = None
         if isinstance(x, tf.data.Dataset):
             x, first, count = entries.batches(x)
         elif isinstance(x, Source):
             first, count = entries.first_of(x, _PROBE), len(x)
         else:
-            first, count = x, len(next(iter(x.values())))
-        held = isinstance(x, dict) and self._holds(x)
-        if not held:  # else it was looked at before
+            first, count = x, len(x["real"])
+        if not checked:
             self.check_data(first)
             entries.doubt(first)
-        return x, first, count, held
+        return x, first, count
 
     def _check_callbacks(self, callbacks: Any) -> tuple[list[keras.callbacks.Callback], Resume | None]:
         """Return the callbacks, `Resume` last, once all that they will do is known to be possible."""
@@ -594,17 +596,14 @@ class Adversarial(keras.Model):
 
     def _groups(self, count: int, batch_size: int, steps: int) -> tf.data.Dataset:
         """Return `plan` in groups of `steps_per_execution`; an epoch's last one is filled up, with a count of 0."""
-        size, draw, first = self.steps_per_execution, self._draw(count, batch_size), self._first
-        filled, key = math.ceil(steps / size) * size, (count, batch_size, steps, size)
-        first.assign(self._step)
+        size, first, draw = self.steps_per_execution, self.step, self._draw(count, batch_size)
+        filled = math.ceil(steps / size) * size
 
         def planned(number: tf.Tensor) -> dict[str, Any]:
             epoch, place = number // filled, number % filled
             return {**draw(first + epoch * steps + place), "counts": tf.cast(place < steps, tf.int32)}
 
-        if key not in self._plans:  # traced once for all fits
-            self._plans[key] = self._from(tf.data.Dataset.counter().map(planned).batch(size), 2)
-        return self._plans[key]
+        return self._from(tf.data.Dataset.counter().map(planned).batch(size), 2)
 
     def _noise(self, step: tf.Tensor, batch_size: int) -> Any:
         plays = sum(player.steps for player in self.players)
@@ -619,9 +618,10 @@ class Adversarial(keras.Model):
 
     def _plan(self, x: Any, count: int | None, batch_size: int, steps: int, watch: Any = dict) -> tf.data.Dataset:
         draws = self._draws
+        if isinstance(x, dict) and self._in_groups:
+            return self._groups(count, batch_size, steps)  # type: ignore[arg-type]
         if isinstance(x, dict):
-            groups = self._groups(count, batch_size, steps) if self._in_groups else self.plan(count, batch_size)  # type: ignore[arg-type]
-            return groups
+            return self.plan(count, batch_size)  # type: ignore[arg-type]
 
         def split(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             batch = watch(batch)
