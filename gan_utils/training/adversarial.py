@@ -578,7 +578,7 @@ class Adversarial(keras.Model):
             ``index`` for each repeat of a player; ``noise`` as `sample_noise` draws it, with an axis after the first,
             an entry for each move of any player. Each pass over the data is a permutation of it.
         """
-        return self._from(tf.data.Dataset.counter(start=self.step).map(self._draw(count, batch_size)))
+        return self._from(_numbers(self.step).map(self._draw(count, batch_size)))
 
     def _draw(self, count: int, batch_size: int) -> Callable[[tf.Tensor], dict[str, Any]]:
         draws, seed = self._draws, self.seed
@@ -603,7 +603,7 @@ class Adversarial(keras.Model):
             epoch, place = number // filled, number % filled
             return {**draw(first + epoch * steps + place), "counts": tf.cast(place < steps, tf.int32)}
 
-        return self._from(tf.data.Dataset.counter().map(planned).batch(size), 2)
+        return self._from(_numbers(0).map(planned).batch(size), 2)
 
     def _noise(self, step: tf.Tensor, batch_size: int) -> Any:
         plays = sum(player.steps for player in self.players)
@@ -632,7 +632,7 @@ class Adversarial(keras.Model):
             plan = self.plan(count, batch_size)  # type: ignore[arg-type]
             return self._from(plan.map(read, num_parallel_calls=runtime.num_cores(), deterministic=True), 8)
         batches = x.repeat().rebatch(batch_size * draws, drop_remainder=True).skip(self.step).map(split)
-        noise = tf.data.Dataset.counter(start=self.step).map(lambda step: self._noise(step, batch_size))
+        noise = _numbers(self.step).map(lambda step: self._noise(step, batch_size))
         return self._from(tf.data.Dataset.zip({"batch": batches, "noise": noise}), 8)
 
     def _distribute(self, make: Any) -> Any:
@@ -748,6 +748,10 @@ class _Turn(threading.local):
         self.number: Any = 0
         self.only_looking = False
         self.reported: dict[str, Any] = {}
+
+
+def _numbers(first: int) -> tf.data.Dataset:
+    return tf.data.Dataset.range(first, tf.int64.max)  # a counter is traced each time it is made
 
 
 def _part_of_worker(plan: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.data.Dataset:
