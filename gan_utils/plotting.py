@@ -1,4 +1,4 @@
-"""Figures. Every function returns (figure, axes) and none shows it; `in_a_row` makes several one output of a cell."""
+"""Figures and tables. What draws returns (figure, axes) and shows nothing; `in_a_row` and `table` end a cell."""
 
 import html
 import io
@@ -230,6 +230,114 @@ def in_a_row(*figures: Figure) -> Any:
         drawing = f'<svg role="img" aria-label="{words}" width="100%" style="background:#fff"{tag}>{content}'
         parts.append(f'<div style="flex:1 1 20rem;max-width:{figure.get_figwidth()}in">{drawing}</div>')
     return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:0.8em;align-items:flex-start">{"".join(parts)}</div>')
+
+
+class Table:
+    """A table as `table` makes it: HTML on a page, aligned text in a terminal."""
+
+    def __init__(self, page: str, text: str) -> None:
+        self._page, self._text = page, text
+
+    def _repr_html_(self) -> str:
+        return self._page
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def table(
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    caption: str,
+    formats: Mapping[str, str] | None = None,
+    best: Mapping[str, str] | None = None,
+) -> Table:
+    """Return a table for the end of a cell; on a phone its rows are stacked.
+
+    Args:
+        columns: by heading, the cells from top to bottom: text, a number, a number with its interval
+            ``(value, low, high)``, or None for a dash. The first column names the rows.
+        caption: what the table shows.
+        formats: by heading, how its numbers are written, as in `format`; in three digits where not given.
+        best: by heading, ``"highest"`` or ``"lowest"``: the number that is marked.
+
+    Raises:
+        ValueError: for columns of several lengths, no rows, or a heading or a word that is not known.
+
+    Example:
+        >>> rows = {"loop": ["ours", "theirs"], "images/s": [2000.0, 1500.0]}
+        >>> table(rows, caption="Speed", best={"images/s": "highest"})
+        Speed
+        loop    images/s
+        ours     *2,000*
+        theirs     1,500
+    """
+    formats, best = formats or {}, best or {}
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    if len(set(lengths.values())) != 1 or not any(lengths.values()):
+        raise ValueError(f"columns have lengths {lengths}; expected one length, of at least one row.")
+    if unknown := [name for name in (*formats, *best) if name not in columns]:
+        raise ValueError(f"{unknown[0]!r} is no heading; expected one of {', '.join(columns)}.")
+    if unknown := [word for word in best.values() if word not in ("highest", "lowest")]:
+        raise ValueError(f"best is {unknown[0]!r}; expected 'highest' or 'lowest'.")
+    marked = {name: _best(columns[name], word) for name, word in best.items()}
+    written = {name: [_cell(cell, formats.get(name, "")) for cell in cells] for name, cells in columns.items()}
+    numeric = {name: not any(isinstance(cell, str) for cell in cells) for name, cells in columns.items()}
+    return Table(_html_table(written, caption, numeric, marked), _text_table(written, caption, numeric, marked))
+
+
+def _best(cells: Sequence[Any], word: str) -> set[int]:
+    values = {i: cell[0] if isinstance(cell, tuple) else cell for i, cell in enumerate(cells)}
+    numbers = {i: value for i, value in values.items() if value is not None and not isinstance(value, str)}
+    chosen = (max if word == "highest" else min)(numbers.values(), default=None)
+    return {i for i, value in numbers.items() if value == chosen}
+
+
+def _cell(cell: Any, form: str) -> str:
+    if cell is None or isinstance(cell, str):
+        return cell or "–"
+    if isinstance(cell, tuple):
+        value, low, high = (_cell(number, form) for number in cell)
+        return f"{value} ({low} to {high})"
+    if form or isinstance(cell, int | np.integer):
+        return format(cell, form or ",")
+    return format(float(f"{cell:.3g}"), ",g")
+
+
+def _html_table(
+    written: Mapping[str, list[str]], caption: str, numeric: Mapping[str, bool], marked: Mapping[str, set[int]]
+) -> str:
+    def cell(name: str, row: int, first: bool) -> str:
+        text = html.escape(written[name][row])
+        text = f"<strong>{text}</strong>" if row in marked.get(name, ()) else text
+        if first:
+            return f'<th scope="row" style="text-align:left">{text}</th>'
+        return f'<td data-heading="{html.escape(name)}" style="text-align:{_side(numeric[name])}">{text}</td>'
+
+    heads = [f'<th scope="col" style="text-align:{_side(numeric[n])}">{html.escape(n)}</th>' for n in written]
+    rows = [
+        "".join(cell(name, row, not number) for number, name in enumerate(written))
+        for row in range(len(next(iter(written.values()))))
+    ]
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    caption = f"<caption>{html.escape(caption)}</caption>"
+    return f'<table class="book-table">{caption}<thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _side(number: bool) -> str:
+    return "right" if number else "left"
+
+
+def _text_table(
+    written: Mapping[str, list[str]], caption: str, numeric: Mapping[str, bool], marked: Mapping[str, set[int]]
+) -> str:
+    columns = []
+    for name, cells in written.items():
+        starred = [f"*{cell}*" if row in marked.get(name, ()) else cell for row, cell in enumerate(cells)]
+        width = max(len(cell) for cell in [name, *starred])
+        side = str.rjust if numeric[name] else str.ljust
+        columns.append([side(cell, width) for cell in [name, *starred]])
+    return "\n".join([caption, *("  ".join(row).rstrip() for row in zip(*columns, strict=True))])
 
 
 def _tensor_flow(model: Any) -> list[tuple[tuple[int, ...], list[str]]]:

@@ -43,3 +43,42 @@ def test_a_label_given_later_still_lies_inside():
     axes.set_ylabel("distance")
     figure.canvas.draw()
     assert axes.yaxis.label.get_window_extent().x0 >= 0
+
+
+def test_a_table_says_the_same_on_a_page_and_in_a_terminal():
+    columns = {
+        "loop": ["a < b", "b"],
+        "images/s": [1234.5, None],
+        "ratio": [(1.0, 0.91, 1.126), (2.0, 1.5, 2.5)],
+        "steps": [np.int64(40_000), 7],
+    }
+    made = plotting.table(
+        columns, caption="Speed", formats={"ratio": ".2f"}, best={"ratio": "lowest", "images/s": "highest"}
+    )
+    assert repr(made).splitlines() == [
+        "Speed",
+        "loop   images/s                  ratio   steps",
+        "a < b   *1,230*  *1.00 (0.91 to 1.13)*  40,000",
+        "b             –    2.00 (1.50 to 2.50)       7",
+    ]
+    page = made._repr_html_()
+    assert "<caption>Speed</caption>" in page and "a &lt; b" in page
+    assert page.count("<strong>") == 2 and "<strong>1.00 (0.91 to 1.13)</strong>" in page
+    assert page.count("<tr>") == 3 and page.count('data-heading="ratio"') == 2
+    assert '<td data-heading="images/s" style="text-align:right">–</td>' in page
+
+
+@pytest.mark.parametrize(
+    ("columns", "given", "says"),
+    [
+        ({"a": [1, 2], "b": [1]}, {}, r"lengths \{'a': 2, 'b': 1\}"),
+        ({}, {}, "at least one row"),
+        ({"a": []}, {}, "at least one row"),
+        ({"a": [1]}, {"best": {"c": "highest"}}, "'c' is no heading"),
+        ({"a": [1]}, {"formats": {"c": ".2f"}}, "'c' is no heading"),
+        ({"a": [1]}, {"best": {"a": "largest"}}, "'largest'; expected 'highest' or 'lowest'"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(columns, given, says):
+    with pytest.raises(ValueError, match=says):
+        plotting.table(columns, caption="x", **given)
