@@ -122,8 +122,14 @@ class Outputs:
         batch: the data of this move, ``batch["real"]`` and what else was given to ``fit``.
         noise: all that was drawn for this move.
         draw: what `Term.sample` drew for this term.
-        judge: the discriminator, as a function of samples only.
+        judge: the discriminator, as a function of samples only, with this move's conditions.
         discriminator: the discriminator's network.
+        player: the name of the player whose move it is.
+        made: what the generator returned besides samples, or None.
+        told_of_real: what the discriminator returned besides the logits of `real`, or None.
+        told_of_fake: likewise of `fake`.
+        given_with_fake: as `batch`, with the conditions of `fake`, which differ where samples are replayed.
+        model: the GAN.
     """
 
     real: tf.Tensor | None
@@ -136,13 +142,19 @@ class Outputs:
     judge: _Judge
     discriminator: keras.Model
     draw: Any = None
+    player: str = ""
+    made: Any = None
+    told_of_real: Any = None
+    told_of_fake: Any = None
+    given_with_fake: Mapping[str, tf.Tensor] | None = None
+    model: Any = None
 
 
 class Term:
-    """A formula that joins the loss of one player; subclass it and define ``__call__``.
+    """A formula that joins the loss of one player, or of both; subclass it and define ``__call__``.
 
     Args:
-        weight: what the formula is multiplied with.
+        weight: what the formula is multiplied with; or a Keras learning-rate schedule that gives it for a step.
         every: moves of the player between two evaluations; each counts that often.
 
     Raises:
@@ -151,17 +163,26 @@ class Term:
 
     #: under which the mean of the unweighted formula is logged
     name = "term"
-    #: the player whose loss it joins
-    player = "discriminator"
+    #: the player whose loss it joins; or several names, for a formula that joins the losses of both
+    player: str | tuple[str, ...] = "discriminator"
     #: whether it takes the place of that player's adversarial loss
     replaces_loss = False
     #: whether a move of the generator must prepare real samples for it (their logits are its own to compute)
     needs_real = True
-    #: networks of its own, trained by `player`
+    #: networks of its own, trained by `player`, the first of them if there are several
     networks: Sequence[keras.Model] = ()
+    #: networks of its own that nobody trains, such as one whose features are compared
+    frozen: Sequence[keras.Model] = ()
 
-    def __init__(self, weight: float = 1.0, *, every: int = 1) -> None:
-        self.weight, self.every = checking.real("weight", weight, 0.0), checking.integer("every", every, 1)
+    def __init__(self, weight: Any = 1.0, *, every: int = 1) -> None:
+        if not isinstance(weight, keras.optimizers.schedules.LearningRateSchedule):
+            weight = checking.real("weight", weight, 0.0)
+        self.weight, self.every = weight, checking.integer("every", every, 1)
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """The names in `player`."""
+        return (self.player,) if isinstance(self.player, str) else tuple(self.player)
 
     def sample(self, batch_size: int, shape: tuple[int, ...], seed: tf.Tensor) -> tf.Tensor | None:
         """Return the random numbers a move needs, (batch_size, ...), a function of the seed; None for none.
@@ -182,12 +203,15 @@ class Term:
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal term."""
-        return {"weight": self.weight, "every": self.every}
+        scheduled = isinstance(self.weight, keras.optimizers.schedules.LearningRateSchedule)
+        weight = keras.saving.serialize_keras_object(self.weight) if scheduled else self.weight
+        return {"weight": weight, "every": self.every}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Term":
-        """Make a term from `get_config`'s arguments."""
-        return cls(**config)
+        """Make a term from `get_config`'s arguments; what Keras has written as a dict is made again."""
+        made = {n: keras.saving.deserialize_keras_object(v) if isinstance(v, dict) else v for n, v in config.items()}
+        return cls(**made)
 
 
 @_register

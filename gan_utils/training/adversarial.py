@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 import math
 import threading
 import warnings
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gan_utils import checking, losses, runtime
+from gan_utils.data import kinds
 from gan_utils.data.source import Source
 from gan_utils.runtime import keras, tf
 from gan_utils.training import checkpoint, entries, settings
@@ -37,6 +39,8 @@ class Player:
         steps: updates of this player a training step, each on a fresh real batch.
         ema: decay in (0, 1) of an exponential moving average of the networks' weights, BatchNorm's statistics
             included; none if not given. At update t the decay is min(ema, (1 + t) / (10 + t)).
+        when: from what this move reports (name to scalar) to whether it is made; every move if not given. A move that
+            is not made changes nothing: no weight, no optimizer, no average.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Player:
     optimizer: keras.optimizers.Optimizer | None = None
     steps: int = 1
     ema: float | None = None
+    when: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] | None = None
 
     def __post_init__(self) -> None:
         if not self.networks or not str(self.name).isidentifier():
@@ -52,6 +57,8 @@ class Player:
         if odd:
             raise ValueError(f"the {self.name} is {checking.shown(odd[0])}; expected a Keras model.")
         self.steps = checking.integer(f"{self.name}_steps", self.steps, 1)
+        if self.when is not None and not callable(self.when):
+            raise ValueError(f"when is {checking.shown(self.when)}; expected a function of what the move reports.")
         if self.ema is not None:
             self.ema = checking.real(
                 "ema", self.ema, above=0.0, below=1.0, mend="Pass None for no average, or say 0.999."
@@ -81,11 +88,16 @@ class Adversarial(keras.Model):
     Args:
         players: the players, in the order in which they move.
         reports: names of further quantities that `losses` hands to `report`; the class's own if not given.
+        frozen: networks that losses use and nobody moves or averages; they are saved and loaded with the others.
         seed: of data order and noise; `runtime.current_seed` if not given.
     """
 
     #: names of what `losses` hands to `report`; their means over an epoch are logged
     reports: tuple[str, ...] = ()
+    #: the entry of the data that a pass goes over, and whose samples `batch_size` counts
+    leading: str = "real"
+    #: entries whose samples belong to no sample of another: each has a length and an order of its own
+    unpaired: tuple[str, ...] = ()
     jit_compile: Any
     train_function: Any
     steps_per_execution: int
@@ -95,6 +107,7 @@ class Adversarial(keras.Model):
         players: Iterable[Player],
         *,
         reports: Iterable[str] | None = None,
+        frozen: Iterable[keras.Model] = (),
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -109,6 +122,9 @@ class Adversarial(keras.Model):
             raise ValueError(f"players {names} share trainable variables; expected each to be moved by one player.")
         self.seed = runtime.current_seed() if seed is None else checking.seed(seed)
         self.networks = _unique(network for player in self.players for network in player.networks)
+        self.frozen = _unique(frozen)
+        if shared := [n.name for n in self.frozen for v in n.trainable_variables if id(v) in set(owners)]:
+            raise ValueError(f"the frozen network {shared[0]!r} holds weights that a player moves; expected its own.")
         self.batch_size = 0
         self._means = {n: keras.metrics.Mean(name=n) for n in [f"{name}_loss" for name in names] + list(self.reports)}
         self._turn = _Turn()
@@ -155,6 +171,15 @@ class Adversarial(keras.Model):
         """Record a quantity named in `reports`; its mean over the epoch is logged."""
         self._turn.reported[name] = value
 
+    @property
+    def looking(self) -> bool:
+        """Whether the losses are only looked at (`gradient_norm`), so that nothing of a run may change."""
+        return bool(self._turn.only_looking)
+
+    def reads(self) -> Mapping[str, kinds.Kind]:
+        """Return what each entry of the data must be, by name; entries without a kind are checked as far as can be."""
+        return {}
+
     # the step
 
     @property
@@ -182,6 +207,8 @@ class Adversarial(keras.Model):
             ValueError: for an optimizer of a player that does not exist, or one that has other weights to move: each
                 player of each model needs its own.
         """
+        if any(player.when for player in self.players) and self._replicas > 1:
+            raise ValueError("a move that may not be made needs one device; expected no Player.when under a strategy.")
         unknown = set(optimizers) - {f"{player.name}_optimizer" for player in self.players}
         if unknown:
             expected = ", ".join(f"{player.name}_optimizer" for player in self.players)
@@ -197,7 +224,7 @@ class Adversarial(keras.Model):
             player.optimizer = optimizer
         self.configured, self._moved = settings.optimizers(self), [[id(v) for v in p.variables] for p in self.players]
         self._chooses_xla = jit_compile is None and not runtime.has_accelerator()
-        layers = [layer for network in self.networks for layer in network._flatten_layers()]
+        layers = [layer for network in [*self.networks, *self.frozen] for layer in network._flatten_layers()]
         self._xla_suits = self._replicas == 1 and not run_eagerly and not any(map(_is_convolution, layers))
         if self._chooses_xla:
             jit_compile = self._xla_suits
@@ -247,7 +274,8 @@ class Adversarial(keras.Model):
         for player in self.players:
             for repeat in range(player.steps):
                 if "index" in data:
-                    batch = {n: tf.gather(array, data["index"][:, repeat]) for n, array in arrays.items()}
+                    index = {n: data[f"index_{n}" if n in self.unpaired else "index"][:, repeat] for n in arrays}
+                    batch = {n: tf.gather(array, index[n]) for n, array in arrays.items()}
                 else:
                     batch = {name: values[:, repeat] for name, values in data["batch"].items()}
                 for name, value in self._move(player, batch, _at(data["noise"], play), repeat).items():
@@ -312,18 +340,35 @@ class Adversarial(keras.Model):
                 own = list(self.losses(player, batch, noise).values())
             total = total_loss(own + [loss for network in player.networks for loss in network.losses])
             scaled = optimizer.scale_loss(total) / self._replicas  # type: ignore[union-attr]
-        optimizer.apply(tape.gradient(scaled, values), variables)  # type: ignore[union-attr]
-        for variable in [*player.statistics, *self._random_states]:
+        gradients = tape.gradient(scaled, values)
+        reported = {f"{player.name}_loss": total, **turn.reported}
+        for variable in self._random_states:
             if (value := scope.get_current_value(variable)) is not None:
                 variable.assign(value)
-        if player.ema:
-            updates = tf.cast(turn.number, tf.float32)
-            decay = tf.minimum(player.ema, (1.0 + updates) / (10.0 + updates))
-            for variable, average in self._averages[player.name]:
-                change = variable.value - average
-                change = tf.where(tf.math.is_finite(change), change, tf.zeros_like(change))  # NaN would stay for ever
-                average.assign(average + tf.cast(1.0 - decay, average.dtype) * change)
-        return {f"{player.name}_loss": total, **turn.reported}
+        statistics = [(variable, scope.get_current_value(variable)) for variable in player.statistics]
+
+        def apply() -> tf.Tensor:
+            optimizer.apply(gradients, variables)  # type: ignore[union-attr]
+            for variable, value in statistics:
+                if value is not None:
+                    variable.assign(value)
+            if player.ema:
+                self._average(player, turn.number)
+            return tf.constant(True)
+
+        if player.when is None:
+            apply()
+        else:
+            tf.cond(player.when(reported), apply, lambda: tf.constant(False))
+        return reported
+
+    def _average(self, player: Player, number: tf.Tensor) -> None:
+        updates = tf.cast(number, tf.float32)
+        decay = tf.minimum(player.ema, (1.0 + updates) / (10.0 + updates))
+        for variable, average in self._averages[player.name]:
+            change = variable.value - average
+            change = tf.where(tf.math.is_finite(change), change, tf.zeros_like(change))  # NaN would stay for ever
+            average.assign(average + tf.cast(1.0 - decay, average.dtype) * change)
 
     def gradient_norm(self, player: str) -> float:
         """Return the norm of the gradient of a player's loss on fixed data and noise; nothing changes.
@@ -340,9 +385,9 @@ class Adversarial(keras.Model):
             raise ValueError(
                 "gradient_norm looks at samples of the last fit, and there was none; expected a fit before."
             )
-        count = len(self.probe["real"]) // self._unit * self._unit
+        count = min(map(len, self.probe.values())) // self._unit * self._unit
         batch = {name: tf.constant(values[:count]) for name, values in self.probe.items()}
-        noise = self.sample_noise(len(batch["real"]), tf.constant([self.seed, -1], tf.int64))
+        noise = self.sample_noise(count, tf.constant([self.seed, -1], tf.int64))
         values = [variable.value for variable in mover.variables]
         scale = mover.optimizer.scale_loss  # type: ignore[union-attr]
         self._turn.number, self._turn.only_looking = tf.constant(0, tf.int64), True
@@ -366,11 +411,13 @@ class Adversarial(keras.Model):
         return _unique(v for network in self.networks for v in network.variables if id(v) not in weights)
 
     @contextlib.contextmanager
-    def _averaged_weights(self) -> Any:
-        # inside, networks of players with an average use the average
+    def averaged(self) -> Iterator[None]:
+        """Let the networks of players with an average use it, as long as it lasts; elsewhere their own weights."""
         pairs = [pair for found in self._averages.values() for pair in found]
         with keras.StatelessScope([(variable, tf.convert_to_tensor(average)) for variable, average in pairs]):
             yield
+
+    _averaged_weights = averaged  # as the study ``networks`` calls it, whose record holds a digest of its code
 
     # fit
 
@@ -406,12 +453,12 @@ class Adversarial(keras.Model):
         if self.players[0].optimizer is None or not self.compiled:
             raise RuntimeError("fit needs a compiled model; call compile() first.")
         given, resume = self._check_callbacks(callbacks)
-        x = entries.named(x)
+        x = entries.named(x, self.leading)
         held = isinstance(x, dict) and self._holds(x)
         x, first_batch, count = self._look_at(x, checked=held)
         self.probe = {name: values[:_PROBE] for name, values in first_batch.items()}
         if batch_size is None:
-            batch_size = len(first_batch["real"]) if isinstance(x, tf.data.Dataset) else 64
+            batch_size = len(first_batch[self.leading]) if isinstance(x, tf.data.Dataset) else 64
         batch_size = checking.integer("batch_size", batch_size, 1)
         self.check_batch_size(batch_size, batch_size if isinstance(x, tf.data.Dataset) or count is None else count)
         if steps_per_epoch is None and count is None:
@@ -454,14 +501,14 @@ class Adversarial(keras.Model):
         """Return data as `fit` uses them, their first samples (all, of arrays), and their number if it is known."""
         count = None
         if isinstance(x, tf.data.Dataset):
-            x, first, count = entries.batches(x)
+            x, first, count = entries.batches(x, self.leading)
         elif isinstance(x, Source):
             first, count = entries.first_of(x, _PROBE), len(x)
         else:
-            first, count = x, len(x["real"])
+            first, count = x, len(x[self.leading])
         if not checked:
             self.check_data(first)
-            entries.doubt(first)
+            entries.doubt(first[self.leading])
         return x, first, count
 
     def _check_callbacks(self, callbacks: Any) -> tuple[list[keras.callbacks.Callback], Resume | None]:
@@ -545,7 +592,7 @@ class Adversarial(keras.Model):
 
     def check_data(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raise a ValueError unless these samples can be trained on; see `entries.check`."""
-        entries.check(arrays)
+        entries.check(arrays, self.reads(), leading=self.leading, unpaired=self.unpaired)
 
     def check_batch_size(self, batch_size: int, count: int) -> None:
         """Raise a ValueError unless batches of this size can be drawn from `count` samples and split over devices."""
@@ -566,37 +613,43 @@ class Adversarial(keras.Model):
     def _draws(self) -> int:
         return max(player.steps for player in self.players)
 
-    def plan(self, count: int, batch_size: int) -> tf.data.Dataset:
+    def plan(self, count: int | Mapping[str, int], batch_size: int) -> tf.data.Dataset:
         """Return what `fit` trains on from here: an endless dataset of sample indices and noise.
 
         Args:
-            count: number of real samples.
-            batch_size: real samples a player's step.
+            count: number of samples; a dict with those of `unpaired` entries besides, where there are such.
+            batch_size: samples a player's step.
 
         Returns:
             Elements ``{"index": (batch_size, draws) int64, "noise": ...}`` for the steps from `step` on: a column of
             ``index`` for each repeat of a player; ``noise`` as `sample_noise` draws it, with an axis after the first,
-            an entry for each move of any player. Each pass over the data is a permutation of it.
+            an entry for each move of any player. Each pass over the data is a permutation of it. An unpaired entry has
+            an ``index_<name>`` of its own.
         """
-        return self._from(_numbers(self.step).map(self._draw(count, batch_size)))
+        counts = {self.leading: count} if isinstance(count, int) else dict(count)
+        return self._from(_numbers(self.step).map(self._draw(counts, batch_size)))
 
-    def _draw(self, count: int, batch_size: int) -> Callable[[tf.Tensor], dict[str, Any]]:
+    def _draw(self, counts: Mapping[str, int], batch_size: int) -> Callable[[tf.Tensor], dict[str, Any]]:
         draws, seed = self._draws, self.seed
 
-        def draw(step: tf.Tensor) -> dict[str, Any]:
+        def order(step: tf.Tensor, count: int, which: int) -> tf.Tensor:
             number = step * batch_size * draws + tf.range(batch_size * draws, dtype=tf.int64)
             ones = tf.ones_like(number)
-            key = tf.stack([seed * ones, number // count, ones], axis=1)
+            key = tf.stack([seed * ones, number // count, which * ones], axis=1)
             # the raw operation: its Python wrapper cannot take a key for each index
             last = tf.constant(count - 1, tf.int64)
             index = tf.raw_ops.RandomIndexShuffle(index=number % count, seed=key, max_index=last)
-            return {"index": tf.reshape(index, (batch_size, draws)), "noise": self._noise(step, batch_size)}
+            return tf.reshape(index, (batch_size, draws))
+
+        def draw(step: tf.Tensor) -> dict[str, Any]:
+            own = {f"index_{n}": order(step, counts[n], 2 + i) for i, n in enumerate(self.unpaired) if n in counts}
+            return {"index": order(step, counts[self.leading], 1), **own, "noise": self._noise(step, batch_size)}
 
         return draw
 
-    def _groups(self, count: int, batch_size: int, steps: int) -> tf.data.Dataset:
+    def _groups(self, counts: Mapping[str, int], batch_size: int, steps: int) -> tf.data.Dataset:
         """Return `plan` in groups of `steps_per_execution`; an epoch's last one is filled up, with a count of 0."""
-        size, first, draw = self.steps_per_execution, self.step, self._draw(count, batch_size)
+        size, first, draw = self.steps_per_execution, self.step, self._draw(counts, batch_size)
         filled = math.ceil(steps / size) * size
 
         def planned(number: tf.Tensor) -> dict[str, Any]:
@@ -618,18 +671,22 @@ class Adversarial(keras.Model):
 
     def _plan(self, x: Any, count: int | None, batch_size: int, steps: int, watch: Any = dict) -> tf.data.Dataset:
         draws = self._draws
-        if isinstance(x, dict) and self._in_groups:
-            return self._groups(count, batch_size, steps)  # type: ignore[arg-type]
         if isinstance(x, dict):
-            return self.plan(count, batch_size)  # type: ignore[arg-type]
+            counts = {name: len(array) for name, array in x.items()}
+            return self._groups(counts, batch_size, steps) if self._in_groups else self.plan(counts, batch_size)
 
         def split(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             batch = watch(batch)
             return {n: tf.reshape(v, (batch_size, draws, *v.shape[1:])) for n, v in batch.items()}
 
         if isinstance(x, Source):
-            read = lambda e: {"batch": split(x.read_graph(tf.reshape(e["index"], [-1]))), "noise": e["noise"]}  # noqa: E731
-            plan = self.plan(count, batch_size)  # type: ignore[arg-type]
+
+            def read(element: dict[str, Any]) -> dict[str, Any]:
+                flat = {n: tf.reshape(element[f"index_{n}"], [-1]) for n in x.lengths}
+                found = x.read_graph(tf.reshape(element["index"], [-1]), flat)
+                return {"batch": split(found), "noise": element["noise"]}
+
+            plan = self.plan({self.leading: count, **x.lengths}, batch_size)  # type: ignore[dict-item]
             return self._from(plan.map(read, num_parallel_calls=runtime.num_cores(), deterministic=True), 8)
         batches = x.repeat().rebatch(batch_size * draws, drop_remainder=True).skip(self.step).map(split)
         noise = _numbers(self.step).map(lambda step: self._noise(step, batch_size))
@@ -652,6 +709,33 @@ class Adversarial(keras.Model):
                 )
 
     # state
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal, untrained model, from the attributes of their names.
+
+        Raises:
+            NotImplementedError: where an argument has no such attribute; define get_config then.
+        """
+        return self._own_arguments({})
+
+    def _own_arguments(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the constructor takes: of these, and of attributes for the arguments that a family adds."""
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)][1:]
+        passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        missing = [name for name in named if name not in known and not hasattr(self, name)]
+        if missing or "players" in named:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no attribute {', '.join(missing) or 'players'} that its constructor could "
+                "be given again; keep each argument under its name, or define get_config."
+            )
+        own = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in named if name not in known}
+        return {name: value for name, value in known.items() if passes_on or name in named} | own
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Adversarial":
+        """Make a model from `get_config`'s arguments; networks may be given as they are."""
+        return cls(**{name: _deserialized(value, custom_objects) for name, value in config.items()})
 
     def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
         """Write everything a run depends on into one ``.keras`` file, whole or not at all.
@@ -748,6 +832,14 @@ class _Turn(threading.local):
         self.number: Any = 0
         self.only_looking = False
         self.reported: dict[str, Any] = {}
+
+
+def _deserialized(value: Any, custom_objects: Any) -> Any:
+    if isinstance(value, list):
+        return [_deserialized(entry, custom_objects) for entry in value]
+    if isinstance(value, dict):
+        return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects, safe_mode=True)
+    return value
 
 
 def _numbers(first: int) -> tf.data.Dataset:

@@ -1,12 +1,13 @@
 """What `fit` is given: its kind told in one place, each entry looked at before the first step and while it is read."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from gan_utils import checking, runtime
+from gan_utils.data.kinds import Kind
 from gan_utils.data.source import Source
 from gan_utils.runtime import tf
 
@@ -17,8 +18,12 @@ _TAKES = (
 Arrays = Mapping[str, np.ndarray]
 
 
-def named(x: Any) -> dict[str, np.ndarray] | Source | tf.data.Dataset:
+def named(x: Any, leading: str = "real") -> dict[str, np.ndarray] | Source | tf.data.Dataset:
     """Return data as `fit` uses them: arrays by name, a source, or a dataset.
+
+    Args:
+        x: what was given.
+        leading: the name of an array that stands alone.
 
     Raises:
         ValueError: for anything else, and for an entry that is no array of numbers, in a line that lists what fits; for
@@ -31,11 +36,16 @@ def named(x: Any) -> dict[str, np.ndarray] | Source | tf.data.Dataset:
         raise ValueError(
             f"data are a {type(x).__name__}; {_TAKES}. For labels: fit({{'real': images, 'label': labels}})."
         )
-    entries = x if isinstance(x, Mapping) else {"real": x}
+    entries = x if isinstance(x, Mapping) else {leading: x}
     arrays = {str(name): _array(str(name), value) for name, value in entries.items()}
-    if "real" not in arrays:
-        raise ValueError(f"data have the keys {sorted(arrays)}; expected the real samples under 'real'.")
+    _check_leading(arrays, leading)
     return arrays
+
+
+def _check_leading(arrays: Arrays, leading: str) -> None:
+    if leading not in arrays:
+        what = "the real samples" if leading == "real" else "samples"
+        raise ValueError(f"data have the keys {sorted(arrays)}; expected {what} under {leading!r}.")
 
 
 def _array(name: str, value: Any) -> np.ndarray:
@@ -48,17 +58,33 @@ def _array(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def check(arrays: Arrays) -> None:
-    """Raise a ValueError unless all entries can be trained on: numbers, finite, as many of each, images in [-1, 1]."""
-    if "real" not in arrays:
-        raise ValueError(f"data have the keys {sorted(arrays)}; expected the real samples under 'real'.")
-    lengths = {name: len(array) for name, array in arrays.items()}
+def check(
+    arrays: Arrays, kinds: Mapping[str, Kind] = {}, *, leading: str = "real", unpaired: Collection[str] = ()
+) -> None:
+    """Raise a ValueError unless all entries can be trained on.
+
+    Args:
+        arrays: by name, (N, ...).
+        kinds: what entries must be there, and of what kind; others must be numbers, finite, images in [-1, 1].
+        leading: the samples.
+        unpaired: entries that may have another number of samples than `leading`.
+    """
+    _check_leading(arrays, leading)
+    if missing := [name for name in kinds if name not in arrays]:
+        wanted = "; ".join(f"{name!r}: {kind}" for name, kind in kinds.items())
+        raise ValueError(f"data have the keys {sorted(arrays)}, without {missing[0]!r}; expected {wanted}.")
+    if empty := [name for name, array in arrays.items() if not len(array)]:
+        raise ValueError(
+            "there are no samples; expected at least one." if empty == [leading] else f"{empty[0]!r} has no samples."
+        )
+    lengths = {name: len(array) for name, array in arrays.items() if name not in unpaired or name == leading}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"arrays have lengths {lengths}; expected one length.")
-    if not lengths["real"]:
-        raise ValueError("there are no samples; expected at least one.")
     for name, array in arrays.items():
-        _check_entry("samples" if name == "real" else repr(name), array, must_be_float=name == "real")
+        if name in kinds:
+            kinds[name].check(name, array)
+        else:
+            _check_entry("samples" if name == leading else repr(name), array, must_be_float=name == leading)
 
 
 def _check_entry(name: str, array: np.ndarray, *, must_be_float: bool) -> None:
@@ -73,9 +99,8 @@ def _check_entry(name: str, array: np.ndarray, *, must_be_float: bool) -> None:
         raise ValueError(fault if must_be_float else f"{name}: {fault}")
 
 
-def doubt(arrays: Arrays) -> None:
+def doubt(real: np.ndarray) -> None:
     """Warn of images that can be trained on and are hardly what was meant: in [0, 1], or without contrast."""
-    real = arrays["real"]
     if real.ndim != 4:
         return
     low, high = float(real.min()), float(real.max())
@@ -101,7 +126,9 @@ def first_of(source: Source, most: int) -> dict[str, np.ndarray]:
     return {name: _array(name, value) for name, value in found.items()}
 
 
-def batches(dataset: tf.data.Dataset) -> tuple[tf.data.Dataset, dict[str, np.ndarray], int | None]:
+def batches(
+    dataset: tf.data.Dataset, leading: str = "real"
+) -> tuple[tf.data.Dataset, dict[str, np.ndarray], int | None]:
     """Return a dataset of dicts, its first batch, and its number of samples where it knows it.
 
     What the dataset leaves open of its shapes is taken from the first batch.
@@ -113,17 +140,17 @@ def batches(dataset: tf.data.Dataset) -> tuple[tf.data.Dataset, dict[str, np.nda
     def by_name(*element: Any) -> dict[str, tf.Tensor]:
         if len(element) == 1 and isinstance(element[0], Mapping):
             return dict(element[0])
-        return dict(zip(("real", "label"), element, strict=False))
+        return dict(zip((leading, "label"), element, strict=False))
 
     dataset = dataset.map(by_name)
     first = next(iter(dataset.take(1).as_numpy_iterator()), None)
-    if first is None or "real" not in first or not np.ndim(first["real"]):
+    if first is None or leading not in first or not np.ndim(first[leading]):
         raise ValueError(f"the dataset's first element is {checking.shown(first)}; expected a batch of real samples.")
     first = {name: _array(name, value) for name, value in first.items()}
     shapes = {name: (None, *value.shape[1:]) for name, value in first.items()}
     dataset = dataset.map(lambda batch: {name: tf.ensure_shape(batch[name], shape) for name, shape in shapes.items()})
     number = int(dataset.cardinality())
-    return dataset, first, number * len(first["real"]) if number >= 0 else None
+    return dataset, first, number * len(first[leading]) if number >= 0 else None
 
 
 class Watch:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from gan_utils import checking, losses, terms
+from gan_utils.data import kinds
 from gan_utils.runtime import keras, tf
 from gan_utils.training import export
 from gan_utils.training.adversarial import Adversarial, Player
 from gan_utils.training.replay import Replay
 
-_Judge = Callable[[tf.Tensor], tf.Tensor]
+_Judge = Callable[..., tuple[tf.Tensor, Any]]
 
 
 def pack(samples: tf.Tensor, size: int) -> tf.Tensor:
@@ -64,13 +65,16 @@ def unrolled_weights(
 class GAN(Adversarial):
     """A generator against a discriminator.
 
-    A family of your own overrides `make` (how samples come from noise and data) or `judge` (how the discriminator is
-    called), or brings a `terms.Term`.
+    A family of your own declares `conditions`, overrides `inputs` and `seen` (what the networks read), `make` or
+    `judge` (how they are called), or brings a `terms.Term`.
 
     Args:
-        generator: any Keras model (N, latent_dim) to samples (N, ...).
-        discriminator: any Keras model from samples to floating logits (N, ...).
-        latent_dim: size of the latents, drawn from a standard normal; the generator's input size if not given.
+        generator: any Keras model (N, latent_dim) to samples (N, ...); with conditions, of what `inputs` returns. Of
+            several outputs the first are the samples.
+        discriminator: any Keras model from samples to floating logits (N, ...); with conditions, of what `seen`
+            returns. Of several outputs the first are the logits.
+        latent_dim: size of the latents, drawn from a standard normal; the generator's input size if not given. 0 for
+            a generator without latents; several latents by name with their shapes, ``{"z": 30, "noise": (8, 8, 1)}``.
         loss: a name of `losses.LOSSES` or a `losses.Loss`.
         terms: what is added to the losses, and weight clipping.
         discriminator_steps: updates of the discriminator for one of the generator.
@@ -101,13 +105,15 @@ class GAN(Adversarial):
     """
 
     reports = ("d_real", "d_fake")
+    #: what the networks read beside latents and samples: names in the data and their kinds
+    conditions: Mapping[str, kinds.Kind] = {}
 
     def __init__(
         self,
         generator: keras.Model,
         discriminator: keras.Model,
         *,
-        latent_dim: int | None = None,
+        latent_dim: int | Mapping[str, int | Sequence[int]] | None = None,
         loss: str | losses.Loss = "non_saturating",
         terms: Sequence[terms.Term] = (),
         discriminator_steps: int = 1,
@@ -131,58 +137,146 @@ class GAN(Adversarial):
             instance_noise = checking.real("instance_noise", instance_noise, 0.0)
         if replay is not None and not isinstance(replay, Replay):
             raise ValueError(f"replay is {checking.shown(replay)}; expected training.Replay(capacity) or None.")
-        if latent_dim is not None:
-            latent_dim = checking.integer("latent_dim", latent_dim, 1)
-        size, self_shape = _check_networks(generator, discriminator, latent_dim, packing)
-        of = {name: [t for t in terms if t.player == name] for name in ("discriminator", "generator")}
+        if packing > 1 and self.conditions:
+            raise ValueError("packing joins samples but not their conditions; expected packing=1 with conditions.")
+        size = _latent_sizes(latent_dim, generator)
+        of = {name: [t for t in terms if name == t.players[0]] for name in ("discriminator", "generator")}
         networks = {"discriminator": [discriminator], "generator": [generator]}
         players = [
             Player(name, networks[name] + [n for term in of[name] for n in term.networks], steps=steps, ema=average)
             for name, steps, average in [("discriminator", discriminator_steps, None), ("generator", 1, ema)]
         ]
-        self_reports = (*type(self).reports, *(term.name for term in terms if term.weight))
-        super().__init__(players, seed=seed, reports=self_reports, **kwargs)
+        reported = (*type(self).reports, *(term.name for term in terms if term.weight))
+        frozen = [network for term in terms for network in term.frozen]
+        super().__init__(players, seed=seed, reports=reported, frozen=frozen, **kwargs)
         self.generator, self.discriminator = generator, discriminator
         self.adversarial_loss, self.latent_dim, self.terms = chosen, size, list(terms)
-        self.sample_shape, self.packing, self.instance_noise, self.replay = self_shape, packing, instance_noise, replay
+        self.packing, self.instance_noise, self.replay = packing, instance_noise, replay
         self.unrolled_steps, self.unrolled_learning_rate = unrolled_steps, unrolled_learning_rate
+        self.sample_shape = self._check_networks()
         for term in terms:
-            term.attach([network for player in players if player.name == term.player for network in player.networks])
+            term.attach([network for player in players if player.name in term.players for network in player.networks])
         if replay:
             if self.distribute_strategy.num_replicas_in_sync > 1:
                 raise ValueError("replay keeps its samples on one device; use it without a strategy of several.")
-            replay.build(self_shape)
+            given = {name: (kind.blank(1).shape[1:], kind.dtype) for name, kind in self.conditions.items()}
+            replay.build(fake=(self.sample_shape, "float32"), **given)
 
     # how a family differs
 
-    def make(self, noise: Mapping[str, tf.Tensor], batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Return generated samples (N, ...) of a move's noise and data."""
-        return self.generator(noise["latents"], training=True)
+    def inputs(self, latents: Any, given: Mapping[str, tf.Tensor]) -> Any:
+        """Return what the generator is called with, in training and afterwards: latents, then conditions in order.
 
-    def judge(self, samples: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Return the discriminator's logits (N, ...) of samples as it sees them."""
-        return self.discriminator(samples, training=True)
+        Args:
+            latents: (N, latent_dim), or a dict of several.
+            given: the `conditions` by name, (N, ...) each.
+        """
+        several = list(latents.values()) if isinstance(latents, Mapping) else [latents] if self.latent_dim else []
+        return _one_or_list([*several, *(given[name] for name in self.conditions)])
+
+    def seen(self, samples: tf.Tensor, given: Mapping[str, tf.Tensor]) -> Any:
+        """Return what the discriminator is called with: samples, then conditions in order; see `inputs`."""
+        return _one_or_list([samples, *(given[name] for name in self.conditions)])
+
+    def make(self, noise: Mapping[str, tf.Tensor], batch: Mapping[str, tf.Tensor]) -> Any:
+        """Return generated samples (N, ...) of a move's noise and data; or a pair of them and what terms read besides.
+
+        What else comes with the samples is `terms.Outputs.made`.
+        """
+        return _with_others(self.generator(self.inputs(noise["latents"], batch), training=True))
+
+    def judge(self, samples: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> Any:
+        """Return the discriminator's logits (N, ...) of samples as it sees them; or a pair of them and what terms read.
+
+        What comes with the logits is `terms.Outputs.told_of_real` and `told_of_fake`.
+        """
+        return _with_others(self.discriminator(self.seen(samples, batch), training=True))
+
+    def reads(self) -> Mapping[str, kinds.Kind]:
+        """Return `conditions`; see `Adversarial.reads`."""
+        return dict(self.conditions)
+
+    def _check_networks(self) -> tuple[int, ...]:
+        """Try the networks on blank inputs as `inputs` and `seen` give them; return the shape of a sample."""
+        n, generator, discriminator = self.packing, self.generator, self.discriminator
+        sizes = self.latent_dim if isinstance(self.latent_dim, Mapping) else (self.latent_dim,)
+        latents = {name: tf.zeros((n, *shape)) for name, shape in sizes.items()} if isinstance(sizes, dict) else None
+        given = {name: tf.constant(kind.blank(n)) for name, kind in self.conditions.items()}
+        inputs = self.inputs(tf.zeros((n, *sizes)) if latents is None else latents, given)
+        is_open = any(None in kind.shape for kind in self.conditions.values())
+        if is_open or not self._fits("generator", generator, inputs, "make"):
+            shape = generator.output_shape
+            return tuple((shape[0] if isinstance(shape, list) else shape)[1:])
+        needs = _input_shape(generator)
+        if needs and self.latent_dim and not self.conditions and needs[-1] != self.latent_dim:
+            raise ValueError(
+                f"latent_dim is {self.latent_dim}, the generator's input has size {needs[-1]}; expected the same "
+                "number."
+            )
+        _check_shapes("generator", generator, inputs)
+        fake = _pair(_with_others(generator(inputs, training=False)))[0]
+        samples = pack(tf.cast(fake, tf.float32), n)
+        seen, takes = self.seen(samples, given), _input_shape(discriminator)
+        if self._fits("discriminator", discriminator, seen, "judge"):
+            if takes and None not in takes[1:] and takes[1:] != list(samples.shape[1:]) and not self.conditions:
+                raise ValueError(
+                    f"the generator makes {tuple(fake.shape[1:])}, which packed by {n} is {tuple(samples.shape[1:])}; "
+                    f"the discriminator takes {tuple(takes[1:])}; expected one shape."
+                )
+            _check_shapes("discriminator", discriminator, seen)
+            _check_logits(discriminator, discriminator(seen, training=False))
+        return tuple(fake.shape[1:])
+
+    def _fits(self, who: str, network: keras.Model, inputs: Any, hook: str) -> bool:
+        """Return whether a network takes these inputs; raise where no hook of a family's own may know how to call it."""
+        takes, gives = len(getattr(network, "inputs", None) or [None]), len(tf.nest.flatten(inputs))
+        if takes == gives:
+            return True
+        if not getattr(type(self), hook).__module__.startswith("gan_utils.training"):
+            return False
+        names = ", ".join(["latents" if who == "generator" else "samples", *self.conditions])
+        raise ValueError(
+            f"the {who} has {takes} inputs; expected {gives} ({names}). Declare what else it reads as `conditions`, or "
+            f"override {'inputs' if who == 'generator' else 'seen'}."
+        )
 
     # the two losses
 
     def losses(self, player: Player, batch: Mapping[str, tf.Tensor], noise: Any) -> dict[str, tf.Tensor]:
         """Return the adversarial loss of one player and its terms; see `Adversarial.losses`."""
-        loss, mine = self.adversarial_loss, [t for t in self.terms if t.player == player.name and t.weight]
+        loss, mine = self.adversarial_loss, [t for t in self.terms if player.name in t.players and t.weight]
         discriminates = player.name == "discriminator"
-        generated = shown = self.make(noise, batch)
+        generated, made = _pair(self.make(noise, batch))
+        shown, shown_with = generated, batch
         if discriminates and self.replay and not self._turn.only_looking:
-            shown = self.replay(generated, noise["replay"])
+            kept = self.replay({"fake": generated, **{n: batch[n] for n in self.conditions}}, noise["replay"])
+            shown, shown_with = kept["fake"], {**batch, **{n: kept[n] for n in self.conditions}}
         fake, real = self._seen(shown, noise, 0), None
-        judge: _Judge = lambda samples: self.judge(samples, batch)  # noqa: E731
+        judge: _Judge = lambda samples, given=batch: _pair(self.judge(samples, given))  # noqa: E731
         unrolls = self.unrolled_steps > 0 and not discriminates
         if discriminates or loss.generator_needs_real or unrolls or any(t.needs_real for t in mine):
             real = self._seen(batch["real"], noise, 1)
         if unrolls:
             judge = self._unrolled(judge, real, fake)
         needs_real_logits = discriminates or loss.generator_needs_real
-        real_logits, fake_logits = judge(real) if needs_real_logits else None, judge(fake)
+        real_logits, told_of_real = judge(real) if needs_real_logits else (None, None)
+        fake_logits, told_of_fake = judge(fake, shown_with)
         outputs = terms.Outputs(
-            real, fake, real_logits, fake_logits, generated, batch, noise, judge, self.discriminator
+            real=real,
+            fake=fake,
+            real_logits=real_logits,
+            fake_logits=fake_logits,
+            generated=generated,
+            batch=batch,
+            noise=noise,
+            judge=lambda samples: judge(samples)[0],
+            discriminator=self.discriminator,
+            player=player.name,
+            made=made,
+            told_of_real=told_of_real,
+            told_of_fake=told_of_fake,
+            given_with_fake=shown_with,
+            model=self,
         )
         found = {term.name: self._term(term, outputs) for term in mine}
         if not any(term.replaces_loss for term in mine):
@@ -206,15 +300,15 @@ class GAN(Adversarial):
     def _unrolled(self, judge: _Judge, real: tf.Tensor, fake: tf.Tensor) -> _Judge:
         variables = self.players[0].variables
         weights = unrolled_weights(
-            lambda: self.adversarial_loss.discriminator(*losses.wide(judge(real), judge(fake))),
+            lambda: self.adversarial_loss.discriminator(*losses.wide(judge(real)[0], judge(fake)[0])),
             variables,
             steps=self.unrolled_steps,
             learning_rate=self.unrolled_learning_rate,
         )
 
-        def ahead(samples: tf.Tensor) -> tf.Tensor:
+        def ahead(samples: tf.Tensor, *given: Any) -> tuple[tf.Tensor, Any]:
             with keras.StatelessScope(list(zip(variables, weights, strict=True))):
-                return judge(samples)
+                return judge(samples, *given)
 
         return ahead
 
@@ -231,16 +325,17 @@ class GAN(Adversarial):
 
             value = tf.cond(due, compute, lambda: tf.constant(0.0))
         self.report(term.name, value)
-        return term.weight * value
+        return (term.weight(self._step) if callable(term.weight) else term.weight) * value
 
     def sample_noise(self, batch_size: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the random numbers of a move, functions of the seed.
 
         Returns:
-            ``"latents"``, standard normal (batch_size, latent_dim), and what instance noise, replay and terms need.
+            ``"latents"``, standard normal (batch_size, latent_dim) or a dict of several, and what instance noise,
+            replay and terms need.
         """
         seeds = iter(tf.unstack(tf.random.split(seed, 2 + len(self.terms)), axis=0))
-        found = {"latents": tf.random.stateless_normal((batch_size, self.latent_dim), seed)}
+        found: dict[str, Any] = {"latents": self._latents(batch_size, seed)}
         noisy, replayed = next(seeds), next(seeds)
         if callable(self.instance_noise) or self.instance_noise > 0:
             found["instance_noise"] = tf.random.stateless_normal((batch_size, 2, *self.sample_shape), noisy)
@@ -253,50 +348,114 @@ class GAN(Adversarial):
                 found[term.name] = draw
         return found
 
+    def _latents(self, n: int, seed: tf.Tensor) -> Any:
+        if not isinstance(self.latent_dim, Mapping):
+            return tf.random.stateless_normal((n, self.latent_dim), seed)
+        seeds = tf.unstack(tf.random.split(seed, len(self.latent_dim)), axis=0)
+        return {
+            name: tf.random.stateless_normal((n, *shape), own)
+            for (name, shape), own in zip(self.latent_dim.items(), seeds, strict=True)
+        }
+
     # what a user does with it
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Return the discriminator's logits of samples (packed ones, with packing)."""
         return self.discriminator(images, training=training)
 
-    def generate(self, n: int, *, seed: int = 0, batch_size: int = 500) -> np.ndarray:
+    def generate(self, n: int, *, seed: int = 0, batch_size: int = 500, **given: Any) -> np.ndarray:
         """Return samples for latents that depend on the seed only; from the averaged generator where there is one.
 
         Args:
             n: number of samples, 1 or more.
             seed: of the latents.
             batch_size: samples a forward pass.
+            **given: each of `conditions`: one value for all samples, or (n, ...); those of the last fit's first
+                samples, in turn, if not given.
 
         Returns:
             (n, ...) float32, in inference mode (no dropout).
 
         Raises:
-            ValueError: if n < 1, seed < 0 or batch_size < 1.
+            ValueError: if n < 1, seed < 0 or batch_size < 1; for a condition that is not known, of another kind, or
+                not given before any fit.
         """
         n, seed = checking.integer("n", n, 1), checking.integer("seed", seed, 0)
-        latents = np.random.default_rng(seed).standard_normal((n, self.latent_dim), np.float32)
-        return self.decode(latents, batch_size=batch_size)
+        random = np.random.default_rng(seed)
+        if isinstance(self.latent_dim, Mapping):
+            latents: Any = {
+                name: random.standard_normal((n, *shape), np.float32) for name, shape in self.latent_dim.items()
+            }
+        else:
+            latents = random.standard_normal((n, self.latent_dim), np.float32)
+        return self.decode(latents, batch_size=batch_size, **given)
 
-    def decode(self, latents: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+    def decode(self, latents: Any, *, batch_size: int = 500, **given: Any) -> np.ndarray:
         """Return the samples of given latents; from the averaged generator where there is one.
 
         Args:
-            latents: (n, latent_dim), n >= 1.
+            latents: (n, latent_dim), n >= 1; a dict where there are several.
             batch_size: samples a forward pass.
+            **given: as in `generate`.
 
         Returns:
             (n, ...) float32, in inference mode (no dropout).
 
         Raises:
-            ValueError: for latents of another shape, or batch_size < 1.
+            ValueError: for latents of another shape, batch_size < 1, or conditions as in `generate`.
         """
-        latents, batch_size = np.asarray(latents, np.float32), checking.integer("batch_size", batch_size, 1)
+        batch_size = checking.integer("batch_size", batch_size, 1)
+        latents, n = self._checked_latents(latents)
+        conditions = self._conditions(n, given)
+        parts = []
+        with self.averaged():
+            for start in range(0, n, batch_size):
+                cut = lambda values, start=start: values[start : start + batch_size]  # noqa: E731
+                own = tf.nest.map_structure(cut, latents)
+                inputs = self.inputs(own, {name: cut(values) for name, values in conditions.items()})
+                parts.append(_with_others(self.generator(inputs, training=False)))
+        return np.concatenate([np.asarray(_pair(part)[0], np.float32) for part in parts])
+
+    def _checked_latents(self, latents: Any) -> tuple[Any, int]:
+        if isinstance(self.latent_dim, Mapping):
+            if not isinstance(latents, Mapping) or set(latents) != set(self.latent_dim):
+                raise ValueError(f"latents are {checking.shown(latents)}; expected a dict of {list(self.latent_dim)}.")
+            found = {name: np.asarray(latents[name], np.float32) for name in self.latent_dim}
+            shapes = {name: (values.shape[1:], tuple(self.latent_dim[name])) for name, values in found.items()}
+            numbers = {len(values) for values in found.values() if values.ndim}
+            if any(came != expected for came, expected in shapes.values()) or len(numbers) != 1 or not min(numbers):
+                came = {name: values.shape for name, values in found.items()}
+                raise ValueError(f"latents have shapes {came}; expected (n, ...) of {self.latent_dim} with n >= 1.")
+            return found, numbers.pop()
+        latents = np.asarray(latents, np.float32)
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim or not len(latents):
             raise ValueError(f"latents have shape {latents.shape}; expected (n, {self.latent_dim}) with n >= 1.")
-        with self._averaged_weights():
-            batches = range(0, len(latents), batch_size)
-            parts = [self.generator(latents[i : i + batch_size], training=False) for i in batches]
-        return np.concatenate([np.asarray(part, np.float32) for part in parts])
+        return latents, len(latents)
+
+    def _conditions(self, n: int, given: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return n of each condition: as given, else those of the last fit's first samples, in turn."""
+        if unknown := sorted(set(given) - set(self.conditions)):
+            names = ", ".join(self.conditions) or "none"
+            raise ValueError(f"{unknown[0]!r} is no condition of this model; its conditions: {names}.")
+        found = {}
+        for name, kind in self.conditions.items():
+            values = given.get(name)
+            if values is None:
+                if name not in self.probe:
+                    raise ValueError(f"this model needs {name}, {kind}; expected {name}=... before any fit.")
+                values = self.probe[name]
+                found[name] = values[np.arange(n) % len(values)]
+                continue
+            values = np.asarray(values)
+            if values.dtype == np.float64:
+                values = values.astype(np.float32)
+            if values.ndim == len(kind.shape):
+                values = np.broadcast_to(values, (n, *values.shape))
+            kind.check(name, values)
+            if len(values) != n:
+                raise ValueError(f"{name!r} has {len(values)} values for {n} samples; expected one for all, or {n}.")
+            found[name] = values
+        return found
 
     def export(self, path: str | Path, **told: Any) -> Path:
         """Write the generator for use without this library, with a model card; see `export.export`."""
@@ -323,13 +482,16 @@ class GAN(Adversarial):
         return super().state() | (self.replay.state() if self.replay else {})
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal, untrained GAN."""
+        """Return the arguments that make an equal, untrained GAN.
+
+        A family's own arguments are taken from its attributes of their names.
+        """
         serialize, noise = keras.saving.serialize_keras_object, self.instance_noise
         loss = self.adversarial_loss
-        return {
+        found = {
             "generator": serialize(self.generator),
             "discriminator": serialize(self.discriminator),
-            "latent_dim": self.latent_dim,
+            "latent_dim": dict(self.latent_dim) if isinstance(self.latent_dim, Mapping) else self.latent_dim,
             "loss": loss.name if losses.LOSSES.get(loss.name) == loss else serialize(loss),
             "terms": [serialize(term) for term in self.terms],
             "discriminator_steps": self.players[0].steps,
@@ -341,20 +503,7 @@ class GAN(Adversarial):
             "unrolled_learning_rate": self.unrolled_learning_rate,
             "seed": self.seed,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "GAN":
-        """Make a GAN from `get_config`'s arguments; networks may be given as they are."""
-        made = {name: _deserialized(value, custom_objects) for name, value in config.items()}
-        return cls(**made)
-
-
-def _deserialized(value: Any, custom_objects: Any) -> Any:
-    if isinstance(value, list):
-        return [_deserialized(entry, custom_objects) for entry in value]
-    if isinstance(value, dict):
-        return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects, safe_mode=True)
-    return value
+        return self._own_arguments(found)
 
 
 def _checked_terms(given: Sequence[terms.Term]) -> list[terms.Term]:
@@ -363,8 +512,14 @@ def _checked_terms(given: Sequence[terms.Term]) -> list[terms.Term]:
         raise ValueError(
             f"terms hold {checking.shown(odd[0])}; expected a list of terms, for example [terms.R1(10.0)]."
         )
-    if any(term.player not in ("discriminator", "generator") for term in given):
+    if any(not term.players or set(term.players) - {"discriminator", "generator"} for term in given):
         raise ValueError(f"terms join {[t.player for t in given]}; expected 'discriminator' or 'generator'.")
+    held = [network for term in given for network in (*term.networks, *term.frozen)]
+    if twice := [network.name for i, network in enumerate(held) if any(network is other for other in held[:i])]:
+        raise ValueError(
+            f"two terms hold the network {twice[0]!r}, which would be two networks once saved and loaded; expected one "
+            "term for it, that joins both losses: player = ('discriminator', 'generator')."
+        )
     if len({term.name for term in given}) != len(given):
         raise ValueError(f"terms are named {[t.name for t in given]}; expected each name once.")
     return list(given)
@@ -378,34 +533,57 @@ def _input_shape(network: keras.Model) -> list[int | None] | None:
     return list(shape) if isinstance(shape, tuple) and all(n is None or isinstance(n, int) for n in shape) else []
 
 
-def _check_networks(
-    generator: keras.Model, discriminator: keras.Model, latent_dim: int | None, packing: int
-) -> tuple[int, tuple[int, ...]]:
-    needs, takes = _input_shape(generator), _input_shape(discriminator)
-    size = needs[-1] if needs and latent_dim is None else latent_dim
-    if size is None:
+def _latent_sizes(latent_dim: Any, generator: keras.Model) -> Any:
+    """Return the latents' size, or shapes by name, as `GAN` keeps them."""
+    if isinstance(latent_dim, Mapping):
+        if not latent_dim:
+            raise ValueError("latent_dim is an empty dict; expected names with shapes, or 0 for no latents.")
+        sizes = {
+            str(name): shape if isinstance(shape, list | tuple) else (shape,) for name, shape in latent_dim.items()
+        }
+        return {name: tuple(checking.integer(f"latent_dim[{name!r}]", n, 1) for n in s) for name, s in sizes.items()}
+    if latent_dim is not None:
+        return checking.integer("latent_dim", latent_dim, 0)
+    needs = _input_shape(generator)
+    if not needs or needs[-1] is None:
         raise ValueError("the generator does not tell its input's size; give GAN(..., latent_dim=...).")
-    if [] in (needs, takes):  # a family with inputs of its own, which `make` and `judge` know
-        return int(size), tuple(generator.output_shape[1:])
-    if needs and needs[-1] != size:
-        raise ValueError(f"latent_dim is {size}, the generator's input has size {needs[-1]}; expected the same number.")
-    fake = generator(tf.zeros((packing, size)), training=False)
-    seen = pack(tf.cast(fake, tf.float32), packing)
-    if takes and None not in takes[1:] and takes[1:] != list(seen.shape[1:]):
-        raise ValueError(
-            f"the generator makes {tuple(fake.shape[1:])}, which packed by {packing} is {tuple(seen.shape[1:])}; the "
-            f"discriminator takes {tuple(takes[1:])}; expected one shape."
-        )
-    logits = discriminator(seen, training=False)
-    outputs = logits if isinstance(logits, list | tuple | dict) else [logits]
-    if len(outputs) != 1 or isinstance(logits, dict) or not logits.shape.rank or not logits.dtype.is_floating:
-        came = [(tuple(o.shape), o.dtype) for o in tf.nest.flatten(logits)]
-        raise ValueError(f"the discriminator returns {came}; expected one floating tensor of logits (batch, ...).")
+    return int(needs[-1])
+
+
+def _one_or_list(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
+def _with_others(outputs: Any) -> Any:
+    """Return a network's only output, or a pair of its first and the others."""
+    if isinstance(outputs, list | tuple):
+        return outputs[0] if len(outputs) == 1 else (outputs[0], _one_or_list(list(outputs[1:])))
+    return outputs
+
+
+def _pair(value: Any) -> tuple[tf.Tensor, Any]:
+    return value if isinstance(value, tuple) else (value, None)
+
+
+def _check_shapes(who: str, network: keras.Model, inputs: Any) -> None:
+    for expected, given in zip(getattr(network, "inputs", None) or [], tf.nest.flatten(inputs), strict=False):
+        takes, came = tuple(expected.shape[1:]), tuple(given.shape[1:])
+        if len(takes) != len(came) or any(n not in (None, m) for n, m in zip(takes, came, strict=True)):
+            raise ValueError(
+                f"the {who}'s input {expected.name!r} takes {takes}, it is given {came}; expected one shape."
+            )
+
+
+def _check_logits(discriminator: keras.Model, outputs: Any) -> None:
+    several = isinstance(outputs, list | tuple)
+    logits = outputs[0] if several and outputs else outputs
+    if not isinstance(logits, tf.Tensor) or not logits.shape.rank or not logits.dtype.is_floating:
+        came = [(tuple(o.shape), o.dtype) for o in tf.nest.flatten(outputs)]
+        raise ValueError(f"the discriminator returns {came}; expected first a floating tensor of logits (batch, ...).")
     last = discriminator.layers[-1] if discriminator.layers else discriminator
-    if getattr(getattr(last, "activation", None), "__name__", "") == "sigmoid":
+    if not several and getattr(getattr(last, "activation", None), "__name__", "") == "sigmoid":
         warnings.warn(
             f"the discriminator's last layer {last.name!r} is a sigmoid, but the losses take logits: a sigmoid of a "
             "sigmoid keeps the discriminator's loss above 1.006. Remove the activation.",
-            stacklevel=3,
+            stacklevel=5,
         )
-    return int(size), tuple(fake.shape[1:])
