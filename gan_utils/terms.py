@@ -321,8 +321,9 @@ class FeatureMatching(Term):
         if self._features is None or self._features[0] != id(network):
             get = {"name": self.layer} if isinstance(self.layer, str) else {"index": self.layer}
             self._features = id(network), keras.Model(network.inputs, network.get_layer(**get).output)
-        features = self._features[1]
-        return feature_matching(features(outputs.real, training=True), features(outputs.fake, training=True))
+        features, seen = self._features[1], outputs.model.seen
+        real, fake = seen(outputs.real, outputs.batch), seen(outputs.fake, outputs.given_with_fake)
+        return feature_matching(features(real, training=True), features(fake, training=True))
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal term."""
@@ -353,6 +354,48 @@ class L1(Term):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal term."""
         return {**super().get_config(), "target": self.target}
+
+
+@_register
+class AuxiliaryClassifier(Term):
+    r"""The cross-entropy of class logits, the discriminator's second output, for both players.
+
+    The discriminator's move adds :math:`-E\log p(c|x) - E\log p(c|G(z, c))`, the generator's the second part.
+
+    Args:
+        weight: what the formula is multiplied with.
+        label: the entry of the data with the classes, integers (N,).
+        every: as in `Term`.
+
+    Reference:
+        Odena, Olah and Shlens 2017, arXiv 1610.09585, equation 3.
+    """
+
+    name = "auxiliary_classifier"
+    player = ("discriminator", "generator")
+    needs_real = False
+
+    def __init__(self, weight: Any = 1.0, *, label: str = "label", every: int = 1) -> None:
+        super().__init__(weight, every=every)
+        self.label = label
+
+    def __call__(self, outputs: Outputs) -> tf.Tensor:
+        """Return the mean cross-entropy of generated samples, and in the discriminator's move of real ones besides."""
+        if outputs.told_of_fake is None:
+            raise ValueError("the discriminator has one output; expected [logits, class logits (N, classes)].")
+        given = outputs.given_with_fake or outputs.batch
+        total = _cross_entropy(given[self.label], outputs.told_of_fake)
+        if outputs.player == "discriminator":
+            total += _cross_entropy(outputs.batch[self.label], outputs.told_of_real)
+        return total
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal term."""
+        return {**super().get_config(), "label": self.label}
+
+
+def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, wide(logits)))
 
 
 @_register

@@ -16,6 +16,7 @@ LAYERS = [
     {"gan_utils", "checking", "runtime"},
     {"data", "networks", "losses", "terms", "scratch"},
     {"training", "metrics", "theory"},
+    {"families"},
     {"widgets", "plotting", "studies"},
     {"cli"},
 ]

@@ -96,6 +96,8 @@ class Adversarial(keras.Model):
     reports: tuple[str, ...] = ()
     #: the entry of the data that a pass goes over, and whose samples `batch_size` counts
     leading: str = "real"
+    #: the entry that what `generate` returns should look like
+    imitates: str = "real"
     #: entries whose samples belong to no sample of another: each has a length and an order of its own
     unpaired: tuple[str, ...] = ()
     jit_compile: Any
@@ -416,6 +418,23 @@ class Adversarial(keras.Model):
         pairs = [pair for found in self._averages.values() for pair in found]
         with keras.StatelessScope([(variable, tf.convert_to_tensor(average)) for variable, average in pairs]):
             yield
+
+    def infer(self, network: keras.Model, inputs: Any, *, batch_size: int = 500) -> np.ndarray:
+        """Return a network's first output, float32, in inference mode, from its average where there is one.
+
+        Args:
+            network: one of the players'.
+            inputs: what it is called with: arrays or tensors (n, ...).
+            batch_size: samples a forward pass.
+        """
+        batch_size, n = checking.integer("batch_size", batch_size, 1), len(tf.nest.flatten(inputs)[0])
+        parts = []
+        with self.averaged():
+            for start in range(0, n, batch_size):
+                cut = lambda values, start=start: values[start : start + batch_size]  # noqa: E731
+                made = network(tf.nest.map_structure(cut, inputs), training=False)
+                parts.append(np.asarray(tf.nest.flatten(made)[0], np.float32))
+        return np.concatenate(parts)
 
     _averaged_weights = averaged  # as the study ``networks`` calls it, whose record holds a digest of its code
 

@@ -189,7 +189,7 @@ class Doctor(keras.callbacks.Callback):
         if logs is None:
             return
         if epoch % self.every == 0 or not self.measured:
-            real, fake = self.model.probe["real"][: self.n], self.model.generate(self.n, seed=0)
+            real, fake = self.model.probe[self.model.imitates][: self.n], self.model.generate(self.n, seed=0)
             self.measured["generator_gradient"] = self.model.gradient_norm("generator")
             self.measured["diversity"] = _spread(fake) / max(_spread(real), 1e-12)
         logs.update(self.measured)

@@ -228,7 +228,7 @@ class GAN(Adversarial):
         return tuple(fake.shape[1:])
 
     def _fits(self, who: str, network: keras.Model, inputs: Any, hook: str) -> bool:
-        """Return whether a network takes these inputs; raise where no hook of a family's own may know how to call it."""
+        """Return whether a network takes these inputs; raise where no hook of a family's own may know how."""
         takes, gives = len(getattr(network, "inputs", None) or [None]), len(tf.nest.flatten(inputs))
         if takes == gives:
             return True
@@ -404,17 +404,9 @@ class GAN(Adversarial):
         Raises:
             ValueError: for latents of another shape, batch_size < 1, or conditions as in `generate`.
         """
-        batch_size = checking.integer("batch_size", batch_size, 1)
         latents, n = self._checked_latents(latents)
-        conditions = self._conditions(n, given)
-        parts = []
-        with self.averaged():
-            for start in range(0, n, batch_size):
-                cut = lambda values, start=start: values[start : start + batch_size]  # noqa: E731
-                own = tf.nest.map_structure(cut, latents)
-                inputs = self.inputs(own, {name: cut(values) for name, values in conditions.items()})
-                parts.append(_with_others(self.generator(inputs, training=False)))
-        return np.concatenate([np.asarray(_pair(part)[0], np.float32) for part in parts])
+        inputs = self.inputs(latents, self._conditions(n, given))
+        return self.infer(self.generator, inputs, batch_size=batch_size)
 
     def _checked_latents(self, latents: Any) -> tuple[Any, int]:
         if isinstance(self.latent_dim, Mapping):
