@@ -342,7 +342,7 @@ def test_a_network_in_two_terms_is_refused():
 
 def test_conditions_are_asked_for_by_name_and_checked():
     model = made("ConditionalGAN")
-    with pytest.raises(ValueError, match="needs label, class labels; expected label=... before any fit"):
+    with pytest.raises(ValueError, match=r"needs label, class labels from 0 to 3; expected label=\.\.\. before"):
         model.generate(3)
     with pytest.raises(ValueError, match="'class' is no condition of this model; its conditions: label"):
         model.generate(3, **{"class": 1})

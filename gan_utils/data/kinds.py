@@ -71,6 +71,10 @@ class Kind:
         """Return n samples that a network may be tried on; open extents are 1."""
         return np.zeros((n, *(extent or 1 for extent in self.shape)), self.dtype)
 
+    def code(self, name: str, dtype: str) -> str:
+        """Return a line of Python that makes sixteen samples, for a model card."""
+        return f"{name} = np.zeros({(16, *(n or 1 for n in self.shape))}, np.{dtype})  # {self.words}"
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal kind."""
         return {"shape": list(self.shape)}
@@ -178,6 +182,14 @@ class Labels(Kind):
         if low < 0 or high >= self.classes:
             odd = low if low < 0 else high
             raise ValueError(f"{name!r} holds {odd}; expected integers from 0 to {self.classes - 1}, {self.words}.")
+
+    def code(self, name: str, dtype: str) -> str:
+        """Return a line of Python that makes sixteen labels, for a model card."""
+        shape = (16, *(n or 1 for n in self.shape))
+        return f"{name} = np.random.default_rng(0).integers(0, {self.classes}, {shape}).astype(np.{dtype})"
+
+    def __str__(self) -> str:
+        return f"{self.words} from 0 to {self.classes - 1}"
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal kind."""

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,19 +44,23 @@ class Generated:
     """
 
     def __init__(self, model: Any, n: int, *, seed: int = 0) -> None:
-        shape = (None, model.latent_dim) if hasattr(model, "decode") else getattr(model, "input_shape", None)
         n, seed = checking.integer("n", n, 1), checking.seed(seed)
+        self._model, self._n = model, n
+        if hasattr(model, "decode"):
+            self._latents = model.latents(n, seed=seed)
+            return
+        shape = getattr(model, "input_shape", None)
         if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
             raise ValueError(f"the model takes {checking.shown(shape)}; expected latents (None, d).")
-        self._model = model
         self._latents = np.random.default_rng(seed).standard_normal((n, shape[1]), np.float32)
 
     def __len__(self) -> int:
-        return len(self._latents)
+        return self._n
 
     def read(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """Return ``{"real": (k, ...) float32}`` (that is the key a source has) for these indices."""
-        latents = self._latents[index]
+        several = isinstance(self._latents, Mapping)
+        latents = {n: v[index] for n, v in self._latents.items()} if several else self._latents[index]
         decode = getattr(self._model, "decode", None)
         made = decode(latents) if decode else self._model(latents, training=False)
         return {"real": np.asarray(made, np.float32)}

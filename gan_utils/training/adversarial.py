@@ -18,7 +18,7 @@ from gan_utils import checking, losses, runtime
 from gan_utils.data import kinds
 from gan_utils.data.source import Source
 from gan_utils.runtime import keras, tf
-from gan_utils.training import checkpoint, entries, settings
+from gan_utils.training import checkpoint, entries, export, settings
 from gan_utils.training.callbacks import Resume
 
 #: what `Adversarial.fit` trains on
@@ -726,6 +726,10 @@ class Adversarial(keras.Model):
                 raise ValueError(
                     f"this worker resumes at step {self.step}, others elsewhere; they must share the folder."
                 )
+
+    def export(self, path: str | Path, **told: Any) -> Path:  # type: ignore[override]
+        """Write a network for use without this library, with a model card; see `export.export`."""
+        return export.export(self, path, **told)
 
     # state
 

@@ -282,7 +282,8 @@ def read(cls: type, path: Path, networks: Mapping[str, keras.Model]) -> Any:
             )
         config = json.loads(archive.read("config.json"))
     if not networks:
-        model = keras.saving.load_model(path, safe_mode=True)
+        with keras.saving.custom_object_scope({cls.__name__: cls}):  # a class of one's own need not be registered
+            model = keras.saving.load_model(path, safe_mode=True)
         if not isinstance(model, cls):
             raise ValueError(f"{path} holds a {type(model).__name__}; expected a {cls.__name__}.")
         return model

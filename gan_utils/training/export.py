@@ -5,7 +5,8 @@ import datetime
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -20,34 +21,52 @@ from gan_utils.training import checkpoint
 #: format to how a program without this library makes samples
 _USE = {
     "keras": """import keras, numpy as np
-generator = keras.saving.load_model({name!r})
-latents = np.random.default_rng(0).standard_normal((16, {latent}), np.float32)
-samples = np.asarray(generator(latents, training=False))""",
+network = keras.saving.load_model({name!r})
+{inputs}
+samples = np.asarray(network({call}, training=False){first})""",
     "tf_saved_model": """import numpy as np, tensorflow as tf
-generator = tf.saved_model.load({name!r})
-latents = np.random.default_rng(0).standard_normal((16, {latent}), np.float32)
-samples = generator.serve(latents).numpy()""",
+network = tf.saved_model.load({name!r})
+{inputs}
+samples = network.serve({call}){first}.numpy()""",
     "onnx": """import numpy as np, onnxruntime
-generator = onnxruntime.InferenceSession({name!r})
-latents = np.random.default_rng(0).standard_normal((16, {latent}), np.float32)
-samples = generator.run(None, {{generator.get_inputs()[0].name: latents}})[0]""",
+network = onnxruntime.InferenceSession({name!r})
+{inputs}
+samples = network.run(None, dict(zip([i.name for i in network.get_inputs()], [{names}])))[0]""",
 }
 _SAVED_MODEL = {"saved_model.pb", "variables", "assets", "fingerprint.pb", "keras_metadata.pb"}
 _MARK = "<!-- a model card of gan_utils -->"
 _FORMATS = {".keras": "keras", ".onnx": "onnx", "": "tf_saved_model"}
 
 
-def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: str = "", notes: str = "") -> Path:
-    """Write a GAN's generator, and beside it, under its name with ``.md`` behind, a model card.
+@dataclass(frozen=True)
+class _Input:
+    """One of a network's inputs: its name, what it is, and code that makes sixteen of it."""
 
-    The generator is the averaged one where there is an average, as in `GAN.generate`. Its input is (N, latent_dim)
-    float32, standard normal; it runs in inference mode. Layers of one's own must be registered where a ``.keras`` is
-    loaded (the card names them); SavedModel and ONNX do without.
+    name: str
+    words: str
+    code: str
+
+
+def export(
+    model: Any,
+    path: str | Path,
+    *,
+    network: str = "generator",
+    scores: Scores | None = None,
+    data: str = "",
+    notes: str = "",
+) -> Path:
+    """Write a trained network, and beside it, under its name with ``.md`` behind, a model card.
+
+    It has the averaged weights where there is an average, as in `GAN.generate`, and runs in inference mode. Its inputs
+    are what the card says: of a `GAN` the latents, standard normal, then its conditions. Layers of one's own must be
+    registered where a ``.keras`` is loaded (the card names them); SavedModel and ONNX do without.
 
     Args:
-        model: a `GAN`.
+        model: a `GAN`, or another `Adversarial`.
         path: ``x.keras`` for Keras, ``x.onnx`` for ONNX (extra ``onnx``), ``x`` for a folder with a SavedModel. A file
             or SavedModel of this name is replaced once the new one is whole.
+        network: the attribute of the model that holds the network.
         scores: what `metrics.score` found for its samples.
         data: what it was trained on.
         notes: what else a user of the samples must know.
@@ -57,8 +76,8 @@ def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: 
 
     Raises:
         ValueError: for another ending; for weights that are not finite; for a name where something lies that is not to
-            be replaced (a saved run, a folder that is more than a SavedModel, a text that is no card); for a generator
-            of several inputs, or one in half precision for ONNX.
+            be replaced (a saved run, a folder that is more than a SavedModel, a text that is no card); for a network
+            that the model does not have, whose inputs are not known, or in half precision for ONNX.
         ImportError: for ONNX without its packages.
 
     Reference:
@@ -69,51 +88,73 @@ def export(model: Any, path: str | Path, *, scores: Scores | None = None, data: 
         raise ValueError(f"path is {path}; expected x.keras, x.onnx, or a name without ending for a SavedModel.")
     kind, written = _FORMATS[path.suffix], path.with_name(path.name + ".md")
     _check_what_is_there(path, kind, written)
-    inputs = getattr(model.generator, "inputs", None) or [None]
-    if len(inputs) != 1:
-        raise ValueError(f"the generator has {len(inputs)} inputs; expected one, the latents.")
+    exported = _network(model, network)
+    if not getattr(exported, "inputs", None):
+        raise ValueError(f"the {network} does not tell its inputs; expected a functional or sequential Keras model.")
     if kind == "onnx":
-        _check_onnx(model.generator)
+        _check_onnx(exported)
     if scores is not None and not isinstance(scores, Scores):
         raise ValueError(f"scores is {checking.shown(scores)}; expected what metrics.score returned, or None.")
-    text = card(model, path, scores=scores, data=data, notes=notes)
+    text = card(model, path, network=network, scores=scores, data=data, notes=notes)
     with checkpoint.whole(written) as temporary_card, _averages_in_place(model), _whole(path) as temporary:
-        _check_finite(model.generator)
+        _check_finite(exported)
         temporary_card.write_text(text, encoding="utf-8", errors="backslashreplace")  # a name may be no UTF-8
         if kind == "keras":
-            model.generator.save(temporary)
+            exported.save(temporary)
         else:
-            signature = [keras.InputSpec(shape=(None, model.latent_dim), dtype="float32")]
+            several = [keras.InputSpec(shape=(None, *t.shape[1:]), dtype=t.dtype) for t in exported.inputs]
+            signature = several if len(several) == 1 else [several]
             with contextlib.redirect_stdout(sys.stderr):
-                model.generator.export(temporary, format=kind, input_signature=signature, verbose=False)
+                exported.export(temporary, format=kind, input_signature=signature, verbose=False)
     return written
 
 
-def card(model: Any, path: Path, *, scores: Scores | None = None, data: str = "", notes: str = "") -> str:
+def card(
+    model: Any,
+    path: Path,
+    *,
+    network: str = "generator",
+    scores: Scores | None = None,
+    data: str = "",
+    notes: str = "",
+) -> str:
     """Return the text of a model card, in Markdown; see `export`."""
-    told = checkpoint.flags(model)
+    told, exported = checkpoint.flags(model), _network(model, network)
     versions = ", ".join(f"{name} {told[name]}" for name in ("gan_utils", "tensorflow", "keras", "numpy"))
-    shape = " × ".join(map(str, model.sample_shape))
+    outputs = exported.outputs if getattr(exported, "outputs", None) else [exported]
+    made = model.sample_shape if network == "generator" else tuple(outputs[0].shape[1:])
+    shape = " × ".join("any" if n is None else str(n) for n in made)
     players = "; ".join(
         f"{p.name}: {sum(int(n.count_params()) for n in p.networks):,} parameters, {_optimizer(p)}, {p.steps} a step"
         for p in model.players
     )
-    terms = ", ".join(f"{term.weight:g} × {term.name}" for term in model.terms) or "none"
-    classes = {type(layer) for layer in model.generator._flatten_layers()}
+    terms = ", ".join(_weighted(term) for term in getattr(model, "terms", [])) or "none"
+    classes = {type(layer) for layer in exported._flatten_layers()}
     own = sorted(f"`{c.__module__}.{c.__qualname__}`" for c in classes if c.__module__.split(".")[0] != "keras")
     needs = (
         f"\n\nIt loads where these classes are registered: {', '.join(own)}." if own and path.suffix == ".keras" else ""
     )
-    average = "an average of its weights over the steps" if model.players[1].ema else "its last weights"
+    has_average = any(p.ema for p in model.players if any(n is exported for n in p.networks))
+    average = "an average of its weights over the steps" if has_average else "its last weights"
+    inputs = _inputs(model, network, exported)
+    names = ", ".join(each.name for each in inputs)
+    use = _USE[_FORMATS[path.suffix]].format(
+        name=path.name,
+        inputs="\n".join(each.code for each in inputs),
+        names=names,
+        call=names if len(inputs) == 1 else f"[{names}]",
+        first="" if len(outputs) == 1 else "[0]",
+    )
+    loss = getattr(model, "adversarial_loss", None)
     return f"""{_MARK}
 # {path.name}
 
-A generator of samples, {shape}, from {model.latent_dim} standard normal latents; exported with {average}.
+A {network} of samples, {shape}, from {" and ".join(each.words for each in inputs)}; exported with {average}.
 
 ## How it was made
 
 - Data: {data or "not said"}
-- Loss: {model.adversarial_loss.name}; terms: {terms}
+- Loss: {loss.name if loss else "its own"}; terms: {terms}
 - Players: {players}
 - Steps: {model.step:,}; seed: {model.seed}
 - Versions: {versions}; precision {", ".join(told["precision"])}; oneDNN {"on" if told["onednn"] else "off"}
@@ -126,7 +167,7 @@ A generator of samples, {shape}, from {model.latent_dim} standard normal latents
 ## How to use it
 
 ```python
-{_USE[_FORMATS[path.suffix]].format(name=path.name, latent=model.latent_dim)}
+{use}
 ```{needs}
 
 Samples have the range of the training data (for images of this library −1 to 1; show `(samples + 1) / 2`).
@@ -135,8 +176,45 @@ Samples have the range of the training data (for images of this library −1 to 
 
 - It imitates its data, with their errors, gaps and biases, and may repeat single training samples: score `memorisation`
   before you publish samples. Who may use the data decides who may use the samples.
-- {notes or "Latents of another size or distribution than above give samples that no score speaks of."}
+- {notes or "Inputs of another size or distribution than above give samples that no score speaks of."}
 """
+
+
+def _network(model: Any, name: str) -> keras.Model:
+    known = {n: v for n, v in vars(model).items() if isinstance(v, keras.Model)}
+    if name not in known:
+        raise ValueError(f"this model has no {name!r}; expected network=... with one of {', '.join(sorted(known))}.")
+    return known[name]
+
+
+def _inputs(model: Any, name: str, network: keras.Model) -> list[_Input]:
+    """Return what a network is called with: of a generator what `GAN.inputs` gives, where no family changes it."""
+    tensors = list(network.inputs)
+    found = []
+    if name == "generator" and getattr(type(model).inputs, "__module__", "") == "gan_utils.training.gan":
+        sizes = model.latent_dim if isinstance(model.latent_dim, Mapping) else {"latents": (model.latent_dim,)}
+        for word, shape in sizes.items() if model.latent_dim else ():
+            extents = ", ".join(map(str, shape))
+            told = " × ".join(map(str, shape))
+            words = f"{told} standard normal {'latents' if word == 'latents' else word}"
+            code = f"{word} = np.random.default_rng(0).standard_normal((16, {extents}), np.float32)"
+            found.append(_Input(word, words, code))
+        for (word, kind), tensor in zip(model.conditions.items(), tensors[len(found) :], strict=True):
+            found.append(_Input(word, f"{word}, {kind}", kind.code(word, tensor.dtype)))
+        return found
+    reads = model.reads() if callable(getattr(model, "reads", None)) else {}
+    for number, tensor in enumerate(tensors):
+        shape = tuple(n or 1 for n in tensor.shape[1:])
+        word = tensor.name if tensor.name.isidentifier() else f"input_{number}"
+        kind = reads.get(word)
+        extents = " × ".join("any" if n is None else str(n) for n in tensor.shape[1:])
+        words = f"{word}, {kind or f'{tensor.dtype} ({extents})'}"
+        found.append(_Input(word, words, f"{word} = np.zeros({(16, *shape)}, np.{tensor.dtype})"))
+    return found
+
+
+def _weighted(term: Any) -> str:
+    return f"{'scheduled' if callable(term.weight) else format(term.weight, 'g')} × {term.name}"
 
 
 def _optimizer(player: Any) -> str:
@@ -155,23 +233,21 @@ def _check_what_is_there(path: Path, kind: str, written: Path) -> None:
         raise ValueError(f"{path} is a saved run, which goes on with all its state; give the generator another name.")
 
 
-def _check_finite(generator: keras.Model) -> None:
-    bad = [weight.path for weight in generator.weights if not np.isfinite(weight.numpy().astype(np.float64)).all()]
+def _check_finite(network: keras.Model) -> None:
+    bad = [weight.path for weight in network.weights if not np.isfinite(weight.numpy().astype(np.float64)).all()]
     if bad:
-        raise ValueError(
-            f"the generator's {bad[0]} holds NaN or infinity; expected finite weights. Use an earlier file."
-        )
+        raise ValueError(f"the network's {bad[0]} holds NaN or infinity; expected finite weights. Use an earlier file.")
 
 
-def _check_onnx(generator: keras.Model) -> None:
+def _check_onnx(network: keras.Model) -> None:
     missing = [name for name in ("tf2onnx", "onnx") if util.find_spec(name) is None]
     if missing:
         raise ImportError(
             f"ONNX needs {' and '.join(missing)}: install the extra onnx, in a clone pip install '.[onnx]'."
         )
-    precision = checkpoint.policies(generator) - {"float32"}
+    precision = checkpoint.policies(network) - {"float32"}
     if precision:
-        raise ValueError(f"the generator computes in {', '.join(sorted(precision))}; expected float32 for ONNX.")
+        raise ValueError(f"the network computes in {', '.join(sorted(precision))}; expected float32 for ONNX.")
 
 
 @contextlib.contextmanager

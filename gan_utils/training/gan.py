@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from gan_utils import checking, losses, terms
 from gan_utils.data import kinds
 from gan_utils.runtime import keras, tf
-from gan_utils.training import export
 from gan_utils.training.adversarial import Adversarial, Player
 from gan_utils.training.replay import Replay
 
@@ -380,15 +378,19 @@ class GAN(Adversarial):
             ValueError: if n < 1, seed < 0 or batch_size < 1; for a condition that is not known, of another kind, or
                 not given before any fit.
         """
-        n, seed = checking.integer("n", n, 1), checking.integer("seed", seed, 0)
-        random = np.random.default_rng(seed)
-        if isinstance(self.latent_dim, Mapping):
-            latents: Any = {
-                name: random.standard_normal((n, *shape), np.float32) for name, shape in self.latent_dim.items()
-            }
-        else:
-            latents = random.standard_normal((n, self.latent_dim), np.float32)
-        return self.decode(latents, batch_size=batch_size, **given)
+        return self.decode(self.latents(n, seed=seed), batch_size=batch_size, **given)
+
+    def latents(self, n: int, *, seed: int = 0) -> Any:
+        """Return standard normal latents, functions of the seed: (n, latent_dim) float32, or a dict of several.
+
+        Raises:
+            ValueError: if n < 1 or seed < 0.
+        """
+        random = np.random.default_rng(checking.integer("seed", seed, 0))
+        n = checking.integer("n", n, 1)
+        if not isinstance(self.latent_dim, Mapping):
+            return random.standard_normal((n, self.latent_dim), np.float32)
+        return {name: random.standard_normal((n, *shape), np.float32) for name, shape in self.latent_dim.items()}
 
     def decode(self, latents: Any, *, batch_size: int = 500, **given: Any) -> np.ndarray:
         """Return the samples of given latents; from the averaged generator where there is one.
@@ -448,10 +450,6 @@ class GAN(Adversarial):
                 raise ValueError(f"{name!r} has {len(values)} values for {n} samples; expected one for all, or {n}.")
             found[name] = values
         return found
-
-    def export(self, path: str | Path, **told: Any) -> Path:
-        """Write the generator for use without this library, with a model card; see `export.export`."""
-        return export.export(self, path, **told)
 
     def check_data(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raise a ValueError unless the samples have the generator's output shape; see `Adversarial.check_data`."""
