@@ -178,3 +178,43 @@ class SpectralNormalization(keras.layers.Wrapper):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal layer."""
         return {**super().get_config(), "power_iterations": self.power_iterations}
+
+
+@keras.saving.register_keras_serializable("gan_utils")
+class DepthToSpace(keras.layers.Layer):
+    """Turn channels into pixels: (N, H, W, b² C) to (N, b H, b W, C), the sub-pixel convolution's last step.
+
+    Args:
+        block: b, pixels in height and width that one pixel becomes.
+
+    Raises:
+        ValueError: if block < 1, or for channels that b² does not divide.
+
+    Example:
+        >>> DepthToSpace(2)(keras.ops.reshape(keras.ops.arange(4.0), (1, 1, 1, 4)))[0, :, :, 0].numpy().tolist()
+        [[0.0, 1.0], [2.0, 3.0]]
+
+    Reference:
+        Shi et al. 2016, arXiv 1609.05158, section 3.2.
+    """
+
+    def __init__(self, block: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.block = checking.integer("block", block, 1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """Return (N, b H, b W, C)."""
+        batch, rows, cols, channels = input_shape
+        if channels is None or channels % self.block**2:
+            raise ValueError(f"{channels} channels; expected a multiple of block² = {self.block**2}.")
+        grown = [None if n is None else n * self.block for n in (rows, cols)]
+        return (batch, *grown, channels // self.block**2)
+
+    def call(self, inputs: Any) -> Any:
+        """Return the rearranged pixels."""
+        self.compute_output_shape(inputs.shape)
+        return tf.nn.depth_to_space(inputs, self.block) if self.block > 1 else inputs
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "block": self.block}
