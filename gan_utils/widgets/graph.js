@@ -109,6 +109,12 @@ const STEPS = {
     return { shape: x.shape, data: x.data.map(ACTIVATIONS[name](slope)) };
   },
 
+  // a slope for each element, or for each channel of all pixels
+  prelu({ shape, slopes }, [x], weights) {
+    const slope = STEPS.combine({ operation: "add" }, [{ shape, data: new Float32Array(count(shape)) }, { shape: slopes, data: weights }]);
+    return { shape, data: x.data.map((value, k) => (value > 0 ? value : slope.data[k] * value)) };
+  },
+
   // gamma, beta, mean, variance of each channel
   batch_norm({ epsilon }, [x], weights) {
     const n = weights.length / 4;

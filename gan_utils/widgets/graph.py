@@ -253,8 +253,13 @@ def _relu(writer: _Writer, layer: Any, reads: list[int]) -> int:
     return writer.step("activation", reads, name="leaky_relu", slope=float(layer.negative_slope))
 
 
-def _prelu_free(name: str) -> Callable[[_Writer, Any, list[int]], int]:
-    return lambda writer, layer, reads: writer.step("activation", reads, name=name, slope=0.0)
+def _softmax(writer: _Writer, layer: Any, reads: list[int]) -> int:
+    _check_channels(layer)
+    return writer.step("activation", reads, name="softmax", slope=0.0)
+
+
+def _prelu(writer: _Writer, layer: Any, reads: list[int]) -> int:
+    return writer.step("prelu", reads, layer.get_weights(), shape=_shape(layer), slopes=list(layer.alpha.shape))
 
 
 def _batch_norm(writer: _Writer, layer: Any, reads: list[int]) -> int:
@@ -411,7 +416,8 @@ _LAYERS: dict[type, Callable[[_Writer, Any, list[int]], int]] = {
     layers.Activation: _activation,
     layers.LeakyReLU: _relu,
     layers.ReLU: _relu,
-    layers.Softmax: _prelu_free("softmax"),
+    layers.Softmax: _softmax,
+    layers.PReLU: _prelu,
     layers.BatchNormalization: _batch_norm,
     layers.GroupNormalization: _group_norm,
     layers.LayerNormalization: _layer_norm,
