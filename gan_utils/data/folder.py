@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -55,9 +56,12 @@ class Folder(Source):
         on_error: ``"skip"`` warns with the names of bad files and goes on; ``"raise"`` stops at the first.
         max_pixels: limit of one file's width times height; a decompression bomb is refused by its header. Pillow's own
             limit of 179 million holds besides.
+        labels: ``"subfolders"`` to read ``"label"`` besides, the place of the file's subfolder among `classes`; None
+            for none.
 
     Attributes:
         files: the files used, in order.
+        classes: names of the subfolders that hold pictures, in order, where they are the labels.
         refused: the files left out, with the reason.
         original_shapes: (height, width, channels) of the files read so far, before they were brought to `size`.
 
@@ -81,7 +85,11 @@ class Folder(Source):
         resize: str = "crop",
         on_error: str = "skip",
         max_pixels: int = pictures.MAX_PIXELS,
+        labels: str | None = None,
     ) -> None:
+        if labels not in (None, "subfolders"):
+            raise ValueError(f"labels is {checking.shown(labels)}; expected 'subfolders' or None.")
+        self.labels = labels
         self.path, self.size = checking.path("path", path), _size(size)
         known = isinstance(resize, str) and resize in _RESIZE and on_error in ("skip", "raise")
         if isinstance(channels, bool) or channels not in (1, 3) or not known:
@@ -100,7 +108,11 @@ class Folder(Source):
         self.original_shapes: set[tuple[int, int, int]] = set()
         self._dark_told = False
         for file in sorted(self._within()):
-            self._look_at(file)
+            if labels and file.parent == self.path:
+                self.refused[file] = "in no subfolder, so without a label"
+            else:
+                self._look_at(file)
+        self.classes = sorted({self._class(file) for file in self.files}) if labels else []
         if self.refused:
             warnings.warn(f"{self._name}: left out {self._listed()}.", stacklevel=2)
         if not self.files:
@@ -115,18 +127,27 @@ class Folder(Source):
     def read(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """Return ``{"real": (k, height, width, channels) float32 in [-1, 1]}``; a broken file gives the next good one.
 
+        With labels there is ``"label"`` besides, (k,) int32, of the file that was read.
+
         Raises:
             ValueError: for a broken file with ``on_error="raise"``, or when no file can be read.
         """
-        found = [self._decode(int(i)) for i in index]
+        files, found = zip(*(self._decode(int(i)) for i in index), strict=True)
         self._tell_dark([picture.brightest for picture in found if picture.brightest is not None])
         self.original_shapes.update(picture.shape for picture in found)
         pixels = np.stack([self._pixels(picture.image) for picture in found])
-        return {"real": pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)}
+        read = {"real": _scaled(pixels)}
+        if self.labels:
+            read["label"] = np.array([self.classes.index(self._class(file)) for file in files], np.int32)
+        return read
+
+    def _class(self, file: Path) -> str:
+        return file.relative_to(self.path).parts[0]
 
     def fingerprint(self) -> str:
         """Return a digest of the files' names, sizes, beginnings and ends, and of how they are read."""
-        total = hashlib.sha256(repr((self.size, self.channels, self.resize)).encode())
+        how = (self.size, self.channels, self.resize, *([self.labels] if self.labels else []))
+        total = hashlib.sha256(repr(how).encode())
         for path in self.files:
             with path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -163,13 +184,13 @@ class Folder(Source):
         else:
             self.files.append(file)
 
-    def _decode(self, index: int) -> pictures.Picture:
+    def _decode(self, index: int) -> tuple[Path, pictures.Picture]:
         for step in range(len(self.files)):
             file = self.files[(index + step) % len(self.files)]
             if file in self.refused:
                 continue
             try:
-                return pictures.read(file, max_pixels=self.max_pixels)
+                return file, pictures.read(file, max_pixels=self.max_pixels)
             except pictures.BadPicture as error:
                 self._refuse(file, str(error))
                 warnings.warn(f"skipped {checking.printable(file)}: {self.refused[file]}", stacklevel=2)
@@ -179,6 +200,10 @@ class Folder(Source):
         image = image.convert("RGB" if self.channels == 3 else "L")
         image = _RESIZE[self.resize](image, (self.size[1], self.size[0]))
         return np.asarray(image, np.uint8).reshape(*self.size, self.channels)
+
+    def _partner(self, file: Path) -> str:
+        """Return what a file and its partner in another folder have in common: the path without the ending."""
+        return file.relative_to(self.path).with_suffix("").as_posix()
 
     def _tell_dark(self, brightest: list[int]) -> None:
         most = max(brightest, default=0)
@@ -202,6 +227,114 @@ class Folder(Source):
         shown = [f"{checking.printable(file.name)} ({reason})" for file, reason in list(self.refused.items())[:most]]
         rest = len(self.refused) - len(shown)
         return ", ".join(shown) + (f" and {rest} more (see Folder.refused)" if rest else "")
+
+
+class Pairs(Source):
+    """Pictures in pairs: a condition and the real picture that belongs to it.
+
+    Args:
+        condition: a folder; or, without `real`, a folder of pictures that hold both side by side, the condition left.
+        real: a folder whose files have the names of the conditions, but for their endings.
+        swapped: whether the condition is the right one of two side by side.
+        **options: of each `Folder`: ``size``, ``channels`` (those of the real pictures) and so on.
+        condition_channels: of the conditions; as the real pictures if not given.
+
+    Attributes:
+        pairs: the files of each pair, condition first.
+        refused: the files left out, with the reason.
+
+    Raises:
+        ValueError: as `Folder`; and where no two files belong together.
+    """
+
+    def __init__(
+        self,
+        condition: str | Path,
+        real: str | Path | None = None,
+        *,
+        swapped: bool = False,
+        condition_channels: int | None = None,
+        **options: Any,
+    ) -> None:
+        self._folder = Folder(condition if real is None else real, **options)
+        channels = options.get("channels", 3) if condition_channels is None else condition_channels
+        self._conditions = Folder(condition, **{**options, "channels": channels})
+        self.swapped, self.refused = bool(swapped), {**self._conditions.refused, **self._folder.refused}
+        self._joined = real is None
+        if swapped and not self._joined:
+            raise ValueError("swapped is for pictures side by side; expected it without a second folder.")
+        by_name = {self._folder._partner(file): file for file in self._folder.files}
+        self.pairs: list[tuple[Path, Path]] = []
+        for file in self._conditions.files:
+            partner = file if self._joined else by_name.pop(self._conditions._partner(file), None)
+            if partner is None:
+                self._leave_out(file, "no picture of this name in the other folder")
+            else:
+                self.pairs.append((file, partner))
+        for file in [] if self._joined else by_name.values():
+            self._leave_out(file, "no condition of this name in the other folder")
+        left = len(self.refused) - len(self._conditions.refused | self._folder.refused)
+        if left:
+            warnings.warn(f"{left} files have no partner and are left out; see Pairs.refused.", stacklevel=2)
+        if not self.pairs:
+            raise ValueError(
+                f"{self._conditions._name} and {self._folder._name} have no two files of one name; expected a.png here "
+                "and a.png or a.jpg there."
+            )
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def read(self, index: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``"condition"`` and ``"real"``, (k, height, width, channels) float32 in [-1, 1]; see `Folder.read`."""
+        found = [self._decode(int(i)) for i in index]
+        conditions = np.stack([self._conditions._pixels(first) for first, _ in found])
+        reals = np.stack([self._folder._pixels(second) for _, second in found])
+        return {"condition": _scaled(conditions), "real": _scaled(reals)}
+
+    def fingerprint(self) -> str:
+        """Return a digest of both folders' files and of how they are read; see `Folder.fingerprint`."""
+        return f"{self._conditions.fingerprint()} {self._folder.fingerprint()} {self.swapped} {len(self.pairs)}"
+
+    def _decode(self, index: int) -> tuple[Image.Image, Image.Image]:
+        for step in range(len(self.pairs)):
+            files = self.pairs[(index + step) % len(self.pairs)]
+            if any(file in self.refused for file in files):
+                continue
+            try:
+                images = [
+                    pictures.read(file, max_pixels=self._folder.max_pixels).image for file in dict.fromkeys(files)
+                ]
+                return self._halves(images[0]) if self._joined else _alike(*images)
+            except pictures.BadPicture as error:
+                reason = f"{error} (pair {checking.printable(files[0].name)}, {checking.printable(files[1].name)})"
+                self._leave_out(files[0], reason)
+                warnings.warn(f"skipped {checking.printable(files[0])}: {reason}", stacklevel=2)
+        raise ValueError(f"none of {len(self.pairs)} pairs can be read; see Pairs.refused.")
+
+    def _halves(self, image: Image.Image) -> tuple[Image.Image, Image.Image]:
+        if image.width % 2:
+            raise pictures.BadPicture(f"{image.width} columns are no two pictures side by side")
+        middle = image.width // 2
+        left = image.crop((0, 0, middle, image.height))
+        right = image.crop((middle, 0, image.width, image.height))
+        return (right, left) if self.swapped else (left, right)
+
+    def _leave_out(self, file: Path, reason: str) -> None:
+        if self._folder.on_error == "raise":
+            raise ValueError(f"{checking.printable(file)} cannot be used ({reason}); pass on_error='skip'.")
+        self.refused[file] = reason
+
+
+def _alike(first: Image.Image, second: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Return two pictures if they have one shape, up to a pixel of rounding in a scaled copy."""
+    if abs(first.width * second.height - second.width * first.height) > max(*first.size, *second.size):
+        raise pictures.BadPicture(f"{first.size} and {second.size} pixels are of two proportions")
+    return first, second
+
+
+def _scaled(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
 
 
 def _size(size: tuple[int, int]) -> tuple[int, int]:
