@@ -137,7 +137,7 @@ class GAN(Adversarial):
             raise ValueError(f"replay is {checking.shown(replay)}; expected training.Replay(capacity) or None.")
         if packing > 1 and self.conditions:
             raise ValueError("packing joins samples but not their conditions; expected packing=1 with conditions.")
-        size = _latent_sizes(latent_dim, generator)
+        size = _latent_sizes(latent_dim, generator, len(self.conditions))
         of = {name: [t for t in terms if name == t.players[0]] for name in ("discriminator", "generator")}
         networks = {"discriminator": [discriminator], "generator": [generator]}
         players = [
@@ -523,7 +523,7 @@ def _input_shape(network: keras.Model) -> list[int | None] | None:
     return list(shape) if isinstance(shape, tuple) and all(n is None or isinstance(n, int) for n in shape) else []
 
 
-def _latent_sizes(latent_dim: Any, generator: keras.Model) -> Any:
+def _latent_sizes(latent_dim: Any, generator: keras.Model, conditions: int) -> Any:
     """Return the latents' size, or shapes by name, as `GAN` keeps them."""
     if isinstance(latent_dim, Mapping):
         if not latent_dim:
@@ -534,7 +534,8 @@ def _latent_sizes(latent_dim: Any, generator: keras.Model) -> Any:
         return {name: tuple(checking.integer(f"latent_dim[{name!r}]", n, 1) for n in s) for name, s in sizes.items()}
     if latent_dim is not None:
         return checking.integer("latent_dim", latent_dim, 0)
-    needs = _input_shape(generator)
+    inputs = getattr(generator, "inputs", None) or []
+    needs = inputs[0].shape if conditions and len(inputs) == 1 + conditions else _input_shape(generator)
     if not needs or needs[-1] is None:
         raise ValueError("the generator does not tell its input's size; give GAN(..., latent_dim=...).")
     return int(needs[-1])
