@@ -115,14 +115,6 @@ const STEPS = {
     return { shape, data: x.data.map((value, k) => (value > 0 ? value : slope.data[k] * value)) };
   },
 
-  // gamma, beta, mean, variance of each channel
-  batch_norm({ epsilon }, [x], weights) {
-    const n = weights.length / 4;
-    const scale = Float64Array.from({ length: n }, (_, k) => weights[k] / Math.sqrt(weights[3 * n + k] + epsilon));
-    const shift = scale.map((value, k) => weights[n + k] - value * weights[2 * n + k]);
-    return { shape: x.shape, data: x.data.map((value, k) => scale[k % n] * value + shift[k % n]) };
-  },
-
   // over the pixels and channels of a group, or over the channels of each pixel
   norm({ groups, over, epsilon }, [x], weights) {
     const n = last(x.shape);
@@ -154,6 +146,7 @@ const STEPS = {
     return { shape: x.shape, data };
   },
 
+  // a scale and a shift for each channel
   affine(_, [x], weights) {
     const n = last(x.shape);
     return { shape: x.shape, data: x.data.map((value, k) => weights[k % n] * value + weights[n + (k % n)]) };
@@ -339,7 +332,7 @@ function product(x, from, width, y, to, channels, weights, start) {
   }
 }
 
-// BatchNorm right behind a layer with a kernel, and read by nobody else, goes into the kernel: a pass less over the map
+// a scale and shift right behind a layer with a kernel that nobody else reads goes into the kernel: a pass less
 function folded(steps, outputs, inputs, weights) {
   const readers = new Map();
   steps.forEach((step) => step.reads.forEach((value) => readers.set(value, (readers.get(value) ?? 0) + 1)));
@@ -348,16 +341,13 @@ function folded(steps, outputs, inputs, weights) {
   made.forEach((step, at) => {
     const before = made[step.reads[0] - inputs];
     const linear = before && ["dense", "conv", "transposed"].includes(before.kind);
-    if (step.kind !== "batch_norm" || !linear || before.folded || readers.get(step.reads[0]) !== 1) return;
-    const n = step.weights.length / 4;
-    const scale = Float64Array.from({ length: n }, (_, k) => step.weights[k] / Math.sqrt(step.weights[3 * n + k] + step.epsilon));
+    if (step.kind !== "affine" || !linear || before.folded || readers.get(step.reads[0]) !== 1) return;
+    const n = step.weights.length / 2;
     const kernel = before.weights.length - (before.bias ? n : 0);
     const joined = new Float32Array(kernel + n);
-    for (let k = 0; k < kernel; k++) joined[k] = before.weights[k] * scale[k % n];
-    for (let k = 0; k < n; k++) {
-      const bias = before.bias ? before.weights[kernel + k] : 0;
-      joined[kernel + k] = scale[k] * (bias - step.weights[2 * n + k]) + step.weights[n + k];
-    }
+    // a transposed kernel too has the channels that it makes last
+    for (let k = 0; k < kernel; k++) joined[k] = before.weights[k] * step.weights[k % n];
+    for (let k = 0; k < n; k++) joined[kernel + k] = step.weights[k] * (before.bias ? before.weights[kernel + k] : 0) + step.weights[n + k];
     Object.assign(before, { weights: joined, bias: true, folded: true });
     made[at] = { kind: "reshape", reads: step.reads, keeps: true };
   });

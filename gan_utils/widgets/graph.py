@@ -51,7 +51,7 @@ def export(network: keras.Model) -> Graph:
         >>> from gan_utils.networks import dcgan
         >>> graph = export(dcgan.compact_generator())
         >>> [step["kind"] for step in graph.steps][:5], graph.outputs == [len(graph.steps)]
-        (['dense', 'batch_norm', 'activation', 'reshape', 'transposed'], True)
+        (['dense', 'affine', 'activation', 'reshape', 'transposed'], True)
     """
     if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
         raise ValueError(f"network is {checking.shown(network)}; expected a functional or sequential Keras model.")
@@ -71,14 +71,27 @@ def export(network: keras.Model) -> Graph:
 
 
 def rounded(network: keras.Model) -> keras.Model:
-    """Return a copy of a network whose weights are rounded to half precision, as the page has them."""
+    """Return a copy of a network with the numbers that the page has: `export`'s weights in half precision.
+
+    The copy's BatchNorm layers only scale and shift, as in the page.
+    """
     copy = keras.models.clone_model(network)
-    copy.set_weights([_half(values) for values in network.get_weights()])
+    copy.set_weights(network.get_weights())
+    for layer in copy._flatten_layers():
+        if isinstance(layer, keras.Model):
+            continue
+        if isinstance(layer, layers.BatchNormalization):
+            _set_batch_norm(layer, *map(_half, _scale_and_shift(layer)))
+        elif isinstance(layer, layers.Rescaling):
+            layer.scale, layer.offset = (_half(_by_channel(layer, v)).tolist() for v in (layer.scale, layer.offset))
+        else:
+            layer.set_weights([_half(values) for values in layer.get_weights()])
     return copy
 
 
 def _half(values: np.ndarray) -> np.ndarray:
-    return values.astype(np.float16).astype(values.dtype) if values.dtype.kind == "f" else values
+    values = np.asarray(values)
+    return values.astype(np.float16).astype(np.float32) if values.dtype.kind == "f" else values
 
 
 def known() -> list[str]:
@@ -264,11 +277,32 @@ def _prelu(writer: _Writer, layer: Any, reads: list[int]) -> int:
 
 def _batch_norm(writer: _Writer, layer: Any, reads: list[int]) -> int:
     _check_channels(layer)
-    size = layer.output.shape[-1]
-    gamma = layer.gamma if layer.scale else np.ones(size)
-    beta = layer.beta if layer.center else np.zeros(size)
-    weights = [np.asarray(w) for w in (gamma, beta, layer.moving_mean, layer.moving_variance)]
-    return writer.step("batch_norm", reads, weights, epsilon=float(layer.epsilon))
+    return writer.step("affine", reads, list(_scale_and_shift(layer)))
+
+
+def _scale_and_shift(layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return scale and shift, (C,) each, of a BatchNorm in inference mode."""
+    mean, variance = (np.asarray(v, np.float64) for v in (layer.moving_mean, layer.moving_variance))
+    scale = 1 / np.sqrt(variance + layer.epsilon)
+    scale = scale * np.asarray(layer.gamma) if layer.scale else scale
+    return scale, (np.asarray(layer.beta) if layer.center else 0.0) - mean * scale
+
+
+def _set_batch_norm(layer: Any, scale: np.ndarray, shift: np.ndarray) -> None:
+    """Make a BatchNorm, in inference mode, the map from x to scale x + shift.
+
+    Without gamma a scale is not negative, and one that half precision rounds to zero is told apart from it by nothing;
+    without beta the shift of a scale of zero is zero.
+    """
+    own = np.ones_like(scale) if layer.scale else np.maximum(scale, 1e-15)
+    layer.moving_variance.assign(1 / own**2 - layer.epsilon)
+    if layer.scale:
+        layer.gamma.assign(scale)
+    if layer.center:
+        layer.moving_mean.assign(np.zeros_like(shift))
+        layer.beta.assign(shift)
+    else:
+        layer.moving_mean.assign(np.divide(-shift, scale, out=np.zeros_like(shift), where=scale != 0))
 
 
 def _group_norm(writer: _Writer, layer: Any, reads: list[int]) -> int:
@@ -301,16 +335,14 @@ def _unit_norm(writer: _Writer, layer: Any, reads: list[int]) -> int:
 
 
 def _rescaling(writer: _Writer, layer: Any, reads: list[int]) -> int:
-    size = int(layer.output.shape[-1])
-    weights = []
-    for value in (layer.scale, layer.offset):
-        given = np.asarray(value, np.float32)
-        if given.shape not in ((), (1,), (size,)):
-            raise ValueError(
-                f"{layer.name!r} scales by {given.shape} numbers; expected one, or one a channel ({size})."
-            )
-        weights.append(np.broadcast_to(given, (size,)))
-    return writer.step("affine", reads, weights)
+    return writer.step("affine", reads, [_by_channel(layer, value) for value in (layer.scale, layer.offset)])
+
+
+def _by_channel(layer: Any, value: Any) -> np.ndarray:
+    given, size = np.asarray(value, np.float32), layer.output.shape[-1]
+    if given.shape not in ((), (1,), (size,)):
+        raise ValueError(f"{layer.name!r} scales by {given.shape} numbers; expected one, or one a channel ({size}).")
+    return np.broadcast_to(given, (size,))
 
 
 def _embedding(writer: _Writer, layer: Any, reads: list[int]) -> int:

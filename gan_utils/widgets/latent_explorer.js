@@ -1,6 +1,7 @@
-// The page of a LatentExplorer: latents in, pictures out. The network itself is in network.js.
+// The page of a LatentExplorer: latents in, pictures out. The network itself is in graph.js.
 import { button, canvas, choice, make, predicted, slider } from "./controls.js";
-import { between, generate, halves, nearest } from "./network.js";
+import { network } from "./graph.js";
+import { between, nearest } from "./latents.js";
 import { normals, random } from "./random.js";
 
 const SIZE = 224; // of the large picture, in CSS pixels
@@ -15,8 +16,8 @@ function render({ model, el }) {
     const held = model.get(name);
     return new Uint8Array(held.buffer ?? held, held.byteOffset ?? 0, held.byteLength);
   };
-  const layers = model.get("layers");
-  const weights = halves(bytes("weights"));
+  const generator = network(model.get("graph"), bytes("weights"));
+  const numbers = bytes("weights").byteLength / 2;
   const [rows, cols, channels] = model.get("shape");
   const directions = model.get("directions");
   const size = model.get("latent_dim");
@@ -25,7 +26,7 @@ function render({ model, el }) {
   let real = null; // real images, values in [-1, 1]
 
   const seeded = (seed) => [...normals(random(seed, 0), size)];
-  const run = (latent) => generate(layers, weights, latent).data;
+  const run = (latent) => generator([latent])[0].data;
   const current = (at = t) =>
     between(seeded(model.get("seed")), seeded(second), at, way).map(
       (x, i) => truncation * x + moved.reduce((sum, a, d) => sum + a * directions[d][i], 0),
@@ -113,7 +114,7 @@ function render({ model, el }) {
   function rounding() {
     const { max, mean } = model.get("rounding");
     return (
-      `The network runs in this page, its ${weights.length.toLocaleString("en")} numbers rounded to half precision. ` +
+      `The network runs in this page, its ${numbers.toLocaleString("en")} numbers rounded to half precision. ` +
       `That changes a pixel, on the scale from -1 to 1, by ${mean.toPrecision(2)} on average and ${max.toPrecision(2)} at most (64 samples).`
     );
   }

@@ -12,7 +12,7 @@ from browsing import Visit, serving, widget_page
 from gan_utils import widgets
 from gan_utils.networks import dcgan
 from gan_utils.runtime import keras
-from gan_utils.widgets import latent_explorer, playground
+from gan_utils.widgets import graph, latent_explorer, playground
 
 PIXELS = """e => {
   const copy = new OffscreenCanvas(e.width, e.height).getContext('2d', { willReadFrequently: true });
@@ -296,7 +296,7 @@ def test_the_page_samples_as_python_does(visit, browser_code, way, size):
 
     def mean_of(seed, change=lambda z: z):
         z = np.array(browser_code(["random"], f"[...m.normals(m.random({seed}, 0), 8)]"))
-        return float(np.mean(latent_explorer.rounded(generator)(change(z)[None].astype("float32"), training=False)))
+        return float(np.mean(graph.rounded(generator)(change(z)[None].astype("float32"), training=False)))
 
     directions, _ = latent_explorer.principal_directions(generator, 1)
     assert shown_mean(page) == pytest.approx(mean_of(0), abs=1e-5)
