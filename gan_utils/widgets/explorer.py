@@ -270,7 +270,7 @@ class Explorer(browser.PageWidget):
         if len(inputs) != len(found.inputs) or not views:
             names = ", ".join(each["name"] for each in found.inputs)
             raise ValueError(
-                f"got {len(inputs)} controls and {len(views)} views; expected a control for each of {names}, and a view."
+                f"got {len(inputs)} controls and {len(views)} views; expected a control for each of {names} and a view."
             )
         shapes = [(tuple(each["shape"]), each["dtype"]) for each in found.inputs]
         told = [
@@ -294,8 +294,8 @@ class Explorer(browser.PageWidget):
             views=shown,
             rounding={"max": float(error.max()), "mean": float(error.mean())},
             predict=predict,
-            alt=f"{network.name.replace('_', ' ')} with {', '.join(c.label for c in inputs)}; open the page in a browser "
-            f"to see {', '.join(view.label for view in views)} change.",
+            alt=f"{network.name.replace('_', ' ')} with {', '.join(c.label for c in inputs)}; open the page in a "
+            f"browser to see {', '.join(view.label for view in views)} change.",
         )
 
     def still(self) -> bytes | None:
