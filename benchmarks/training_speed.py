@@ -227,22 +227,19 @@ def as_many(run: Callable[[int], object], unit: int) -> int:
     return max(1, round(steps * SECONDS / took / unit)) * unit
 
 
-def contenders_of(case: str, *, emulated: bool | None = None) -> list[str]:
-    """Return who competes in a case; on an emulated machine, which this process may be, without ``torch.compile``."""
-    if emulated is None:
-        emulated = AVX2.items() <= os.environ.items()
+def contenders_of(case: str, emulated: bool) -> list[str]:
+    """Return who competes in a case; on an emulated machine without ``torch.compile``."""
     return [name for name in CASES[case][2] if not (emulated and name == "torch, compiled")]
 
 
-def measure(case: str, rounds: int, steps: int | None, who: list[str] | None) -> dict[str, Any]:
-    """Return one case's row."""
+def measure(case: str, rounds: int, steps: int | None, who: list[str]) -> dict[str, Any]:
+    """Return one case's row, of these contenders."""
     kind, batch, _ = CASES[case]
     contenders = {
         name: functools.partial(
             common.Process, __file__, name, case, str(steps or 0), variables=VARIABLES.get(name, {})
         )
-        for name in contenders_of(case)
-        if not who or name in who
+        for name in who
     }
     found = common.race(contenders, rounds)
     machine, taken = found["machine"], found["values"]
@@ -303,7 +300,8 @@ def main() -> None:
             layers = [rivals.describe(network) for network in rivals.networks(kind)]
             (Path(folder) / f"{kind}.json").write_text(json.dumps(layers))
         for case in arguments.cases:
-            row = record["cases"][case] = measure(case, arguments.rounds, arguments.steps, arguments.who)
+            who = [n for n in contenders_of(case, arguments.emulate) if not arguments.who or n in arguments.who]
+            row = record["cases"][case] = measure(case, arguments.rounds, arguments.steps, who)
             print(case, "  ".join(f"{n} {rate:,} images/s" for n, rate in row["images_per_second"].items()))
             for ours, others in row["speed_over"].items():
                 for name, found in others.items():

@@ -159,7 +159,7 @@ def test_every_contender_was_measured(monkeypatch, name):
     assert record["emulated"] == (training_speed.AVX2 if name.endswith("avx2") else {})
     for case, row in record["cases"].items():
         batch = training_speed.CASES[case][1]
-        names = training_speed.contenders_of(case, emulated=bool(record["emulated"]))
+        names = training_speed.contenders_of(case, bool(record["emulated"]))
         assert set(row["images_per_second"]) == set(names) and not row["not_run"]
         assert row["batch"] == batch and set(row["peak_memory_mib"]) == set(names)
         for contender, rate in row["images_per_second"].items():
@@ -168,6 +168,27 @@ def test_every_contender_was_measured(monkeypatch, name):
         for found in row["speed_over"]["gan_utils"].values():
             assert len(found["all"]) == record["rounds"]
     assert set(record["overheads"]["fit_over_its_steps"]) == {"1000", "100"}
+
+
+def test_training_holds_what_it_promises_on_the_recorded_machine():
+    record = RECORDS["training_speed"]
+    cases, costs = record["cases"], record["overheads"]
+    ahead = {
+        case: {name: found["median"] for name, found in row["speed_over"]["gan_utils"].items()}
+        for case, row in cases.items()
+    }
+    assert ahead["fashion_32"]["source"] >= 6 and ahead["selu_32"]["source"] >= 3
+    assert ahead["mnist_256"]["source, oneDNN off"] >= 1.3
+    assert ahead["mnist_256"]["torch"] >= 1.2
+    assert ahead["fashion_32"]["torch"] >= 1.3 and ahead["fashion_512"]["torch"] >= 1.15
+    assert cases["mnist_256"]["share_of_sgemm"]["gan_utils"]["median"] >= 0.6
+    assert cases["fashion_512"]["share_of_sgemm"]["gan_utils"]["median"] >= 0.5
+    memory = cases["mnist_256"]["peak_memory_mib"]
+    assert memory["gan_utils"] <= 1.4 * memory["keras"]
+    assert costs["fit_over_its_steps"]["1000"]["median"] <= 1.05
+    # a run of seconds with twenty epochs and one file: what they cost, of a minute between two files
+    extra = (costs["callbacks_and_a_file_over_bare"]["median"] - 1) * costs["seconds_of_a_bare_fit"]
+    assert extra <= 0.03 * 60
 
 
 @pytest.mark.parametrize("kind", ["fashion", "selu", "mnist"])
