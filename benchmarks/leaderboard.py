@@ -27,7 +27,7 @@ STEPS = {"selu": (32, 7000), "fashion": (32, 7000), "dcgan": (256, 400)}  # batc
 
 
 def average(real_logits: Any, fake_logits: Any) -> Any:
-    """Return the discriminator's loss with its two terms averaged, as S4's network has it."""
+    """Return the discriminator's loss with its two terms averaged, as the SELU GAN's source has it."""
     return losses.minimax_discriminator_loss(real_logits, fake_logits) / 2
 
 

@@ -1,4 +1,4 @@
-"""Scaling: ``python benchmarks/scaling.py`` (four minutes on two cores), and a model of many GPUs.
+"""Scaling: ``python benchmarks/scaling.py`` (four minutes on two cores), and what a formula makes of it.
 
 Weak scaling on this machine, a batch for each core: one process on one core; two processes of a core each, over the
 loopback interface (`MultiWorkerMirroredStrategy`); one process with two replicas (`MirroredStrategy`), which share both
@@ -6,8 +6,8 @@ cores. Besides, what a reader would do without replicas: one process on both cor
 seconds are those of a long fit less those of a short one. Efficiency is one core's seconds over the others'.
 
 The two processes' all-reduce is timed alone, for several sizes; a line through its seconds gives a latency and a
-bandwidth. `predict` adds to a step the all-reduce of both players' gradients, in a ring; it is checked here against the
-measured step of two processes, and the page draws it for 8, 64 and 512 GPUs.
+bandwidth. `predict` adds to a step the all-reduce of both players' gradients, in a ring, and is held here against the
+measured step of two processes.
 """
 
 import argparse
@@ -144,34 +144,24 @@ def line(sizes: list[int], seconds: list[float]) -> tuple[float, float]:
     return float(latency), float(1 / per_byte)
 
 
-def all_reduce(number: int, size: float, *, latency: float, bandwidth: float, tree: bool = False) -> float:
-    """Return the seconds in which `number` devices add up `size` bytes.
+def all_reduce(number: int, size: float, *, latency: float, bandwidth: float) -> float:
+    """Return the seconds in which `number` devices add up `size` bytes in a ring.
 
-    In a ring each sends :math:`2 (N - 1) / N` times the bytes in :math:`2 (N - 1)` rounds, as little as any way can. Up
-    and down two binary trees, in small pieces, all links are busy at once: the bytes are sent twice, and the first
-    piece waits :math:`2 log_2 N` rounds.
+    Each sends :math:`2 (N - 1) / N` times the bytes in :math:`2 (N - 1)` rounds, as little as any way can.
 
     Args:
         number: of devices.
         size: bytes.
         latency: seconds of a round.
         bandwidth: bytes a second between two devices.
-        tree: whether up and down trees instead of in a ring.
 
     Reference:
-        Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002 (ring); Sanders, Speck and Träff 2009, doi
-        10.1016/j.parco.2009.09.001 (trees; their lower-order terms are left out).
+        Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002.
 
     Example:
         >>> all_reduce(4, 8e6, latency=1e-3, bandwidth=1e9)
         0.018
-        >>> all_reduce(4, 8e6, latency=1e-3, bandwidth=1e9, tree=True)
-        0.02
     """
-    if number == 1:
-        return 0.0
-    if tree:
-        return 2 * float(np.log2(number)) * latency + 2 * size / bandwidth
     return 2 * (number - 1) * (latency + size / number / bandwidth)
 
 

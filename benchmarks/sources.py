@@ -1,7 +1,7 @@
 """The loops that the book's sources print, each with its own networks, optimizers and batch.
 
-Every function returns what takes that many steps, and the generator that it trains. S2's is in ``training_step``, whose
-code the study ``dcgan`` records.
+Every function returns what takes that many steps, and the generator that it trains. The Fashion GAN's is in
+``training_step``, whose code the study ``dcgan`` records.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def _batches(images: np.ndarray, size: int, seed: int) -> Any:
 
 
 def selu_loop(images: np.ndarray, seed: int = 0, batch: int = 32) -> tuple[Loop, keras.Model]:
-    """Return S4's two phases a batch: the discriminator on fakes and reals joined, then the stacked model.
+    """Return the SELU GAN's two phases a batch: the discriminator on fakes and reals joined, then the stacked model.
 
     The discriminator is traced before it is frozen, as in ``training_step``.
     """
@@ -53,7 +53,7 @@ def selu_loop(images: np.ndarray, seed: int = 0, batch: int = 32) -> tuple[Loop,
 
 
 def mnist_loop(images: np.ndarray, seed: int = 0, batch: int = 256) -> tuple[Loop, keras.Model]:
-    """Return S5's compiled step: both networks updated from one forward pass, Adam 1e-4."""
+    """Return the MNIST DCGAN's compiled step: both networks updated from one forward pass, Adam 1e-4."""
     runtime.set_seed(seed)
     generator, discriminator = dcgan.mnist_generator(), dcgan.mnist_discriminator()
     loss = keras.losses.BinaryCrossentropy(from_logits=True)

@@ -1,27 +1,29 @@
-"""Training speed on identical networks: ``python benchmarks/training_speed.py`` (25 minutes on two cores).
+"""Training speed on identical networks: ``python benchmarks/training_speed.py`` (three quarters of an hour).
 
-Who: ``gan_utils`` (``GAN.fit``), and the same networks, batch and optimizers in
+Who: ``gan_utils`` (``GAN.fit``), and the same layers, batch and optimizers in
 
-- ``source``: the loop that their source prints, called batch by batch (S2: ``predict`` and three ``train_on_batch``;
-  S4: ``train_on_batch`` on the joined batch, then on the stacked model; S5: a compiled step, both networks from one
-  forward pass), under TensorFlow's own defaults;
-- ``source, oneDNN off``: S5's on what TensorFlow's defaults are on a processor without AVX-512 VNNI or AMX;
-- ``keras``: a plain ``keras.Model`` with a ``train_step``, as Keras's guides write it, everything at its default;
-- ``torch``, ``torch.compile``: PyTorch (extra ``reference``), with what saves it work: no graph for the fakes of the
-  discriminator's step, no gradients of the discriminator's weights in the generator's;
-- ``simultaneous``: ``SimultaneousGAN.fit``, the library's for the order of updates that S5 has.
+- ``keras``: a plain ``keras.Model`` with a ``train_step``, as Keras's guides write it; ``keras, tuned``;
+- ``torch``: PyTorch (extra ``reference``); ``torch, tuned``; ``torch, compiled``: both losses under ``torch.compile``;
+- ``jax``: JAX with optax, many steps in one compiled ``scan``; not on the MNIST DCGAN, where a step takes XLA minutes
+  on a CPU;
+- ``source``: the loop that the networks' source prints, called batch by batch, under TensorFlow's own defaults;
+- ``source, oneDNN off``: on what TensorFlow's defaults are on a processor without AVX-512 VNNI or AMX;
+- ``simultaneous``: ``SimultaneousGAN.fit``, the library's for the order of updates that the MNIST DCGAN's source has.
 
-All but `simultaneous` and S5's take a discriminator step and then a generator step on latents of its own. Contenders
-run in processes of their own that take turns, each for about four seconds. Speed is real images a second through the
-generator's steps; the share of the machine's matrix-product peak is that of the counted operations of a step. Besides:
-``fit`` as a whole against the sum of its steps; what callbacks and a checkpoint a minute cost; the most memory each
-process held.
+See ``rivals`` for what tuned means. All but `simultaneous` and that source take a discriminator step and then a
+generator step on latents of its own. Contenders run in processes of their own that take turns, each for two to three
+seconds. Speed is real images a second through the generator's steps; the share of the machine's matrix-product peak is
+that of the counted operations of a step. Besides: ``fit`` as a whole against the sum of its steps; what callbacks and a
+checkpoint a minute cost; the most memory each process held.
+
+With ``--emulate`` they run as on a processor without AVX-512 (as far as it can be asked for), and the record is one of
+its own. ``torch.compile`` is left out there: what it makes under that restriction does not come to an end.
 """
 
 import argparse
 import functools
 import importlib
-import itertools
+import json
 import os
 import statistics
 import sys
@@ -33,63 +35,54 @@ from typing import Any
 
 import common
 import numpy as np
+import rivals
 
 RECORD = common.RESULTS / "training_speed.json"
-_KERAS = ("keras", "torch", "torch.compile", "gan_utils")
-CASES: dict[str, tuple[str, int, tuple[str, ...]]] = {  # networks, batch, who
-    "fashion_32": ("fashion", 32, ("source", *_KERAS)),
-    "fashion_512": ("fashion", 512, _KERAS),
-    "selu_32": ("selu", 32, ("source", *_KERAS)),
-    "mnist_256": ("mnist", 256, ("source", "source, oneDNN off", *_KERAS, "simultaneous")),
+EMULATED = common.RESULTS / "training_speed_avx2.json"
+AVX2 = {  # what oneDNN, OpenBLAS, PyTorch, MKL and XLA are asked not to use more than; TensorFlow's own kernels do not
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
 }
-ADAM = {"fashion": (1e-4, 2e-4, 0.5), "mnist": (1e-4, 1e-4, 0.9)}  # the generator's rate, the discriminator's, beta_1
-SECONDS = 4.0  # of a contender's turn
-IMAGES = "GAN_BENCHMARK_IMAGES"  # names the file, so that PyTorch's process need not import TensorFlow to read them
-
-
-def networks(kind: str) -> tuple[Any, Any]:
-    """Return generator and discriminator, as published."""
-    from gan_utils.networks import dcgan, dense
-
-    if kind == "mnist":
-        return dcgan.mnist_generator(), dcgan.mnist_discriminator()
-    if kind == "selu":
-        return dense.selu_generator(), dense.selu_discriminator()
-    return dense.fashion_generator(), dense.fashion_discriminator()
-
-
-def optimizers(kind: str) -> tuple[Any, Any]:
-    """Return the generator's and the discriminator's optimizer, as published."""
-    import keras
-
-    if kind == "selu":
-        return keras.optimizers.RMSprop(1e-3), keras.optimizers.RMSprop(1e-3)
-    *rates, beta = ADAM[kind]
-    generator, discriminator = (keras.optimizers.Adam(rate, beta_1=beta) for rate in rates)
-    return generator, discriminator
+RIVALS = ("keras", "keras, tuned", "torch", "torch, tuned", "torch, compiled", "jax")
+OURS = ("gan_utils", "simultaneous")
+CASES: dict[str, tuple[str, int, tuple[str, ...]]] = {  # networks, batch, who
+    "fashion_32": ("fashion", 32, ("source", *RIVALS, "gan_utils")),
+    "fashion_128": ("fashion", 128, (*RIVALS, "gan_utils")),
+    "fashion_512": ("fashion", 512, (*RIVALS, "gan_utils")),
+    "selu_32": ("selu", 32, ("source", *RIVALS, "gan_utils")),
+    "compact_32": ("compact", 32, (*RIVALS, "gan_utils")),
+    "mnist_128": ("mnist", 128, (*RIVALS[:-1], "gan_utils")),
+    "mnist_256": ("mnist", 256, ("source", "source, oneDNN off", *RIVALS[:-1], "gan_utils", "simultaneous")),
+}
+SECONDS = 2.5  # of a contender's turn
+FOLDER = "GAN_BENCHMARK_FOLDER"  # holds what rivals need, so that PyTorch's process need not import TensorFlow
 
 
 def images() -> Any:
     """Return the training images."""
-    return np.load(os.environ[IMAGES])
+    return np.load(Path(os.environ[FOLDER]) / "images.npy")
+
+
+def case_of(kind: str, batch: int) -> rivals.Case:
+    """Return what the rivals train."""
+    layers = json.loads((Path(os.environ[FOLDER]) / f"{kind}.json").read_text())
+    compiles = kind in ("fashion", "selu")
+    return rivals.Case(*layers, batch, rivals.OPTIMIZERS[kind], images(), rivals.GROUPS[kind], compiles)
 
 
 # the contenders: each a function from a case to one that takes steps and waits until they are done
 
 
-def library(kind: str, batch: int, *, simultaneous: bool = False) -> Callable[[int], object]:
+def library(kind: str, batch: int, *, simultaneous: bool = False) -> rivals.Run:
     """Return ``fit``."""
-    from gan_utils import runtime, training
-
-    runtime.set_seed(0)
-    gan = (training.SimultaneousGAN if simultaneous else training.GAN)(*networks(kind))
-    generator, discriminator = optimizers(kind)
-    gan.compile(generator_optimizer=generator, discriminator_optimizer=discriminator)
-    real = images()
+    gan, real = rivals.gan(kind, simultaneous=simultaneous), images()
     return lambda steps: gan.fit(real, batch_size=batch, steps_per_epoch=steps, verbose=0)
 
 
-def source(kind: str, batch: int) -> Callable[[int], object]:
+def source(kind: str, batch: int) -> rivals.Run:
     """Return the loop that the networks' source prints."""
     tf = importlib.import_module("tensorflow")  # before gan_utils, so that the defaults are TensorFlow's
     import sources
@@ -100,133 +93,23 @@ def source(kind: str, batch: int) -> Callable[[int], object]:
     return loop
 
 
-def plain_keras(kind: str, batch: int) -> Callable[[int], object]:
-    """Return ``fit`` of a model with a ``train_step`` of its own, written as in Keras's guides."""
-    import keras
-    import tensorflow as tf
-
-    generator, discriminator = networks(kind)
-    tf.config.optimizer.set_experimental_options({"remapping": True})  # which gan_utils switches off
-    latent_dim = generator.input_shape[-1]
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-
-    class Plain(keras.Model):
-        def __init__(self) -> None:
-            super().__init__()
-            self.generator, self.discriminator = generator, discriminator
-            self.losses_seen = [keras.metrics.Mean(name="d_loss"), keras.metrics.Mean(name="g_loss")]
-
-        def compile(self, g_optimizer: Any, d_optimizer: Any) -> None:
-            super().compile()
-            self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
-
-        def train_step(self, real: Any) -> dict[str, Any]:
-            size = tf.shape(real)[0]
-            fake = self.generator(tf.random.normal((size, latent_dim)), training=True)
-            with tf.GradientTape() as tape:
-                real_logits, fake_logits = (self.discriminator(x, training=True) for x in (real, fake))
-                d_loss = loss(tf.ones_like(real_logits), real_logits) + loss(tf.zeros_like(fake_logits), fake_logits)
-            variables = self.discriminator.trainable_weights
-            self.d_optimizer.apply_gradients(zip(tape.gradient(d_loss, variables), variables, strict=True))
-            with tf.GradientTape() as tape:
-                logits = self.discriminator(self.generator(tf.random.normal((size, latent_dim)), training=True))
-                g_loss = loss(tf.ones_like(logits), logits)
-            variables = self.generator.trainable_weights
-            self.g_optimizer.apply_gradients(zip(tape.gradient(g_loss, variables), variables, strict=True))
-            for metric, value in zip(self.losses_seen, (d_loss, g_loss), strict=True):
-                metric.update_state(value)
-            return {metric.name: metric.result() for metric in self.losses_seen}
-
-    model, real = Plain(), images()
-    model.compile(*optimizers(kind))
-    dataset = tf.data.Dataset.from_tensor_slices(real).shuffle(1024).repeat().batch(batch)
-    return lambda steps: model.fit(dataset, steps_per_epoch=steps, verbose=0)
+def keras_model(kind: str, batch: int, *, tuned: bool = False) -> rivals.Run:
+    """Return Keras's ``fit``; tuned, under the same oneDNN as the library."""
+    if not tuned:
+        importlib.import_module("tensorflow")  # before gan_utils, so that the defaults are TensorFlow's
+    pair = rivals.networks(kind)
+    return rivals.keras_model(case_of(kind, batch), pair, tuned=tuned)
 
 
-def torch(kind: str, batch: int, *, compiled: bool = False) -> Callable[[int], object]:
-    """Return a loop in PyTorch, eager or with both networks under ``torch.compile``."""
-    import torch
-    from torch import nn
-
-    generator, discriminator = torch_networks(kind)
-    if kind == "selu":
-        chosen = [torch.optim.RMSprop(n.parameters(), 1e-3, alpha=0.9) for n in (generator, discriminator)]
-    else:
-        *rates, beta = ADAM[kind]
-        pairs = zip((generator, discriminator), rates, strict=True)
-        chosen = [torch.optim.Adam(n.parameters(), rate, betas=(beta, 0.999), eps=1e-7) for n, rate in pairs]
-    judged = discriminator
-    if compiled:
-        generator, discriminator = torch.compile(generator), torch.compile(discriminator)
-    latent_dim = {"selu": 30}.get(kind, 100)
-    cross_entropy = nn.BCEWithLogitsLoss()
-    real = torch.from_numpy(images()).permute(0, 3, 1, 2).contiguous()
-    ones, zeros = torch.ones(batch, 1), torch.zeros(batch, 1)
-
-    def run(steps: int) -> None:
-        for _ in range(steps):
-            shown = real[torch.randint(len(real), (batch,))]
-            judged.requires_grad_(True)
-            with torch.no_grad():
-                fake = generator(torch.randn(batch, latent_dim))
-            chosen[1].zero_grad()
-            (cross_entropy(discriminator(shown), ones) + cross_entropy(discriminator(fake), zeros)).backward()
-            chosen[1].step()
-            judged.requires_grad_(False)
-            chosen[0].zero_grad()
-            cross_entropy(discriminator(generator(torch.randn(batch, latent_dim))), ones).backward()
-            chosen[0].step()
-
-    return run
-
-
-def torch_networks(kind: str) -> tuple[Any, Any]:
-    """Return the same layers in PyTorch."""
-    from torch import nn
-
-    def body(widths: tuple[int, ...], *after: Callable[[], Any]) -> list[Any]:
-        return [
-            layer
-            for size, width in itertools.pairwise(widths)
-            for layer in (nn.Linear(size, width), *(make() for make in after))
-        ]
-
-    if kind == "mnist":
-        up = functools.partial(nn.ConvTranspose2d, kernel_size=5, padding=2, bias=False)
-        down = functools.partial(nn.Conv2d, kernel_size=5, stride=2, padding=2)
-        return nn.Sequential(
-            *(nn.Linear(100, 12544, bias=False), nn.BatchNorm1d(12544), nn.ReLU(), nn.Unflatten(1, (256, 7, 7))),
-            *(up(256, 128), nn.BatchNorm2d(128), nn.ReLU()),
-            *(up(128, 64, stride=2, output_padding=1), nn.BatchNorm2d(64), nn.ReLU()),
-            *(up(64, 1, stride=2, output_padding=1), nn.Tanh()),
-        ), nn.Sequential(
-            *(down(1, 64), nn.LeakyReLU(0.3), nn.Dropout(0.3), down(64, 128), nn.LeakyReLU(0.3), nn.Dropout(0.3)),
-            *(nn.Flatten(), nn.Linear(6272, 1)),
-        )
-    shape = nn.Unflatten(1, (1, 28, 28))
-    if kind == "selu":
-
-        class Rescale(nn.Module):
-            def forward(self, x: Any) -> Any:
-                return 2 * x - 1
-
-        generator = [*body((30, 100, 150), nn.SELU), nn.Linear(150, 784), nn.Sigmoid(), Rescale(), shape]
-        return nn.Sequential(*generator), nn.Sequential(
-            nn.Flatten(), *body((784, 150, 100), nn.SELU), nn.Linear(100, 1)
-        )
-    hidden = body((100, 256, 512, 1024), lambda: nn.LeakyReLU(0.2), lambda: nn.Dropout(0.3))
-    judge = body((784, 512, 256), lambda: nn.LeakyReLU(0.2))
-    return nn.Sequential(*hidden, nn.Linear(1024, 784), nn.Tanh(), shape), nn.Sequential(
-        nn.Flatten(), *judge, nn.Linear(256, 1)
-    )
-
-
-CONTENDERS: dict[str, Callable[[str, int], Callable[[int], object]]] = {
+CONTENDERS: dict[str, Callable[[str, int], rivals.Run]] = {
     "source": source,
     "source, oneDNN off": source,
-    "keras": plain_keras,
-    "torch": torch,
-    "torch.compile": functools.partial(torch, compiled=True),
+    "keras": keras_model,
+    "keras, tuned": functools.partial(keras_model, tuned=True),
+    "torch": lambda kind, batch: rivals.torch_loop(case_of(kind, batch), tuned=False),
+    "torch, tuned": lambda kind, batch: rivals.torch_loop(case_of(kind, batch), tuned=True),
+    "torch, compiled": lambda kind, batch: rivals.torch_loop(case_of(kind, batch), tuned=True, compiled=True),
+    "jax": lambda kind, batch: rivals.jax_loop(case_of(kind, batch)),
     "gan_utils": library,
     "simultaneous": functools.partial(library, simultaneous=True),
 }
@@ -256,14 +139,16 @@ def step_flops(generator: Any, discriminator: Any, *, simultaneous: bool = False
     return once if simultaneous else once + made + judged
 
 
-def overheads(rounds: int, steps: int) -> dict[str, Any]:
-    """Return fit against the sum of its steps, and with callbacks against without, for the Fashion GAN at batch 32."""
-    from gan_utils import runtime, training
+def overheads(rounds: int, scale: float = 1.0) -> dict[str, Any]:
+    """Return fit against the sum of its steps, and with callbacks against without, for the Fashion GAN at batch 32.
+
+    An epoch has 50 steps; a run has 1,000 or 100.
+    """
+    from gan_utils import training
     from gan_utils.runtime import keras
     from gan_utils.training import callbacks
 
-    runtime.set_seed(0)
-    gan, real = training.GAN(*networks("fashion")), images()
+    gan, real = training.GAN(*rivals.networks("fashion")), images()
     gan.compile()
 
     class Sum(keras.callbacks.Callback):
@@ -275,29 +160,32 @@ def overheads(rounds: int, steps: int) -> dict[str, Any]:
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             self.seconds += time.perf_counter() - self.start
 
-    def fit(*given: Any) -> float:
-        run = dict(batch_size=32, steps_per_epoch=steps // 20, epochs=20, verbose=0, callbacks=list(given))
-        return common.seconds_of(lambda: gan.fit(real, **run))
+    def fit(epochs: int, *given: Any) -> float:
+        run = dict(batch_size=32, steps_per_epoch=max(2, round(50 * scale)), epochs=epochs, verbose=0)
+        return common.seconds_of(lambda: gan.fit(real, callbacks=list(given), **run))
 
-    fit()
-    whole, parts, bare, watched, saving = [], [], [], [], []
+    fit(2)
+    found: dict[str, Any] = {"fit_over_its_steps": {}}
+    for steps in (1000, 100):
+        whole, parts = [], []
+        for _ in range(rounds):
+            total = Sum()
+            whole.append(fit(steps // 50, total))
+            parts.append(total.seconds)
+        found["fit_over_its_steps"][str(steps)] = common.ratio(whole, parts)
+    bare, watched, saving = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
-            total = Sum()
-            whole.append(fit(total))
-            parts.append(total.seconds)
-            bare.append(fit())
+            bare.append(fit(20))
             run = Path(folder) / str(number)
             resume = callbacks.Resume(run, every_seconds=60)  # one file, at the end of the run
             history = callbacks.HistoryFile(run / "history.json")
             with open(os.devnull, "w") as nowhere:
                 kept, sys.stdout = sys.stdout, nowhere
-                watched.append(fit(callbacks.Progress(20), history, resume))
+                watched.append(fit(20, callbacks.Progress(20), history, resume))
                 sys.stdout = kept
             saving.append(common.seconds_of(functools.partial(gan.save, run / "again.keras")))
-    return {
-        "steps": steps,
-        "fit_over_its_steps": common.ratio(whole, parts),
+    return found | {
         "callbacks_and_a_file_over_bare": common.ratio(watched, bare),
         "seconds_of_a_bare_fit": round(statistics.median(bare), 2),
         "seconds_of_a_checkpoint": round(statistics.median(saving), 3),
@@ -334,19 +222,24 @@ def as_many(run: Callable[[int], object], unit: int) -> int:
     steps, took = unit // 2, 0.0
     while took < SECONDS / 4:
         steps *= 2
+        run(steps)  # traced for as many
         took = common.seconds_of(functools.partial(run, steps))
     return max(1, round(steps * SECONDS / took / unit)) * unit
 
 
-def measure(case: str, rounds: int, steps: int | None, who: list[str] | None) -> dict[str, Any]:
-    """Return one case's row."""
-    kind, batch, names = CASES[case]
+def contenders_of(case: str, emulated: bool) -> list[str]:
+    """Return who competes in a case; on an emulated machine without ``torch.compile``."""
+    return [name for name in CASES[case][2] if not (emulated and name == "torch, compiled")]
+
+
+def measure(case: str, rounds: int, steps: int | None, who: list[str]) -> dict[str, Any]:
+    """Return one case's row, of these contenders."""
+    kind, batch, _ = CASES[case]
     contenders = {
         name: functools.partial(
             common.Process, __file__, name, case, str(steps or 0), variables=VARIABLES.get(name, {})
         )
-        for name in names
-        if not who or name in who
+        for name in who
     }
     found = common.race(contenders, rounds)
     machine, taken = found["machine"], found["values"]
@@ -355,6 +248,7 @@ def measure(case: str, rounds: int, steps: int | None, who: list[str] | None) ->
         "batch": batch,
         "steps_a_round": taken,
         "images_per_second": {name: round(batch / statistics.median(s)) for name, s in seconds.items()},
+        "interval": {name: common.interval([batch / each for each in s]) for name, s in seconds.items()},
         "speed_over": {},
         "share_of_sgemm": {},
         "peak_memory_mib": found["peak_memory_mib"],
@@ -362,10 +256,10 @@ def measure(case: str, rounds: int, steps: int | None, who: list[str] | None) ->
         "machine": {name: round(statistics.median(values), 1) for name, values in machine.items()},
         "mflop_an_image": {},
     }
-    for ours in [name for name in ("gan_utils", "simultaneous") if name in seconds]:
-        others = {name: s for name, s in seconds.items() if name not in ("gan_utils", "simultaneous")}
+    for ours in [name for name in OURS if name in seconds]:
+        others = {name: s for name, s in seconds.items() if name not in OURS}
         row["speed_over"][ours] = {name: common.ratio(s, seconds[ours]) for name, s in others.items()}
-        flops = step_flops(*networks(kind), simultaneous=ours == "simultaneous")
+        flops = step_flops(*rivals.networks(kind), simultaneous=ours == "simultaneous")
         reached = [flops * batch / s / 1e9 for s in seconds[ours]]
         row["share_of_sgemm"][ours] = common.ratio(reached, machine["sgemm_gflops"])
         row["mflop_an_image"][ours] = round(flops / 1e6, 1)
@@ -378,27 +272,36 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="steps a round, for a quick look")
     parser.add_argument("--cases", nargs="*", choices=list(CASES), default=list(CASES))
     parser.add_argument("--who", nargs="*", choices=list(CONTENDERS), help="only these contenders")
+    parser.add_argument("--emulate", action="store_true", help="as on a processor without AVX-512")
     common.add_record(parser, RECORD)
     parser.add_argument("--serve", nargs=3, metavar=("CONTENDER", "CASE", "STEPS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         contender, case, steps = arguments.serve
         kind, batch, _ = CASES[case]
-        common.serve(lambda: turn(CONTENDERS[contender](kind, batch), int(steps), 10 if kind == "mnist" else 50))
+        common.serve(lambda: turn(CONTENDERS[contender](kind, batch), int(steps), rivals.GROUPS[kind]))
         return
+    if arguments.emulate:
+        os.environ.update(AVX2)  # before TensorFlow is imported
+        arguments.whole_record = EMULATED
     from gan_utils import data
 
     record: dict[str, Any] = {
         "what": "real images a second through the generator's steps; medians of rounds, 95 % intervals of their ratios",
-        **common.environment("tensorflow", "keras", "numpy", *common.installed("torch")),
+        **common.environment("tensorflow", "keras", "numpy", *common.installed("torch", "jax", "optax")),
+        "emulated": AVX2 if arguments.emulate else {},
         "rounds": arguments.rounds,
         "cases": {},
     }
     with tempfile.TemporaryDirectory() as folder:
-        os.environ[IMAGES] = f"{folder}/images.npy"
-        np.save(os.environ[IMAGES], data.load("fashion_mnist").images)
+        os.environ[FOLDER] = folder
+        np.save(Path(folder) / "images.npy", data.load("fashion_mnist").images)
+        for kind in {CASES[case][0] for case in arguments.cases}:
+            layers = [rivals.describe(network) for network in rivals.networks(kind)]
+            (Path(folder) / f"{kind}.json").write_text(json.dumps(layers))
         for case in arguments.cases:
-            row = record["cases"][case] = measure(case, arguments.rounds, arguments.steps, arguments.who)
+            who = [n for n in contenders_of(case, arguments.emulate) if not arguments.who or n in arguments.who]
+            row = record["cases"][case] = measure(case, arguments.rounds, arguments.steps, who)
             print(case, "  ".join(f"{n} {rate:,} images/s" for n, rate in row["images_per_second"].items()))
             for ours, others in row["speed_over"].items():
                 for name, found in others.items():
@@ -411,11 +314,12 @@ def main() -> None:
             print(f"  peak memory, MiB: {row['peak_memory_mib']}")
             for name, reason in row["not_run"].items():
                 print(f"  not run: {name}: {reason}")
-    if not arguments.who:
-        record["overheads"] = found = overheads(arguments.rounds, 20 * (arguments.steps or 60))
-        print(f"fit over the sum of its steps {found['fit_over_its_steps']['median']:.3f}")
-        print(f"callbacks and a file a run {found['callbacks_and_a_file_over_bare']['median']:.3f}", end=" ")
-        print(f"of {found['seconds_of_a_bare_fit']} s; a checkpoint takes {found['seconds_of_a_checkpoint']} s")
+        if not arguments.who:
+            record["overheads"] = found = overheads(arguments.rounds, 0.1 if arguments.steps else 1.0)
+            for number, over in found["fit_over_its_steps"].items():
+                print(f"fit of {number} steps over the sum of them {over['median']:.3f}")
+            print(f"callbacks and a file a run {found['callbacks_and_a_file_over_bare']['median']:.3f}", end=" ")
+            print(f"of {found['seconds_of_a_bare_fit']} s; a checkpoint takes {found['seconds_of_a_checkpoint']} s")
     common.keep(arguments, record, whole=arguments.cases == list(CASES) and not (arguments.who or arguments.steps))
 
 

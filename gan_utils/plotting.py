@@ -6,7 +6,7 @@ import math
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -280,10 +280,19 @@ def table(
         raise ValueError(f"{unknown[0]!r} is no heading; expected one of {', '.join(columns)}.")
     if unknown := [word for word in best.values() if word not in ("highest", "lowest")]:
         raise ValueError(f"best is {unknown[0]!r}; expected 'highest' or 'lowest'.")
-    marked = {name: _best(columns[name], word) for name, word in best.items()}
-    written = {name: [_cell(cell, formats.get(name, "")) for cell in cells] for name, cells in columns.items()}
-    numeric = {name: not any(isinstance(cell, str) for cell in cells) for name, cells in columns.items()}
-    return Table(_html_table(written, caption, numeric, marked), _text_table(written, caption, numeric, marked))
+    made = []
+    for heading, cells in columns.items():
+        written = [_cell(cell, formats.get(heading, "")) for cell in cells]
+        side = "left" if any(isinstance(cell, str) for cell in cells) else "right"
+        made.append(_Column(heading, written, _best(cells, best[heading]) if heading in best else set(), side))
+    return Table(_html_table(caption, made), _text_table(caption, made))
+
+
+class _Column(NamedTuple):
+    heading: str
+    cells: list[str]
+    marked: set[int]  # rows
+    side: str  # "left" or "right"
 
 
 def _best(cells: Sequence[Any], word: str) -> set[int]:
@@ -304,40 +313,31 @@ def _cell(cell: Any, form: str) -> str:
     return format(float(f"{cell:.3g}"), ",g")
 
 
-def _html_table(
-    written: Mapping[str, list[str]], caption: str, numeric: Mapping[str, bool], marked: Mapping[str, set[int]]
-) -> str:
-    def cell(name: str, row: int, first: bool) -> str:
-        text = html.escape(written[name][row])
-        text = f"<strong>{text}</strong>" if row in marked.get(name, ()) else text
+def _html_table(caption: str, columns: list[_Column]) -> str:
+    def cell(column: _Column, row: int, first: bool) -> str:
+        text = html.escape(column.cells[row])
+        text = f"<strong>{text}</strong>" if row in column.marked else text
         if first:
             return f'<th scope="row" style="text-align:left">{text}</th>'
-        return f'<td data-heading="{html.escape(name)}" style="text-align:{_side(numeric[name])}">{text}</td>'
+        return f'<td data-heading="{html.escape(column.heading)}" style="text-align:{column.side}">{text}</td>'
 
-    heads = [f'<th scope="col" style="text-align:{_side(numeric[n])}">{html.escape(n)}</th>' for n in written]
+    heads = [f'<th scope="col" style="text-align:{c.side}">{html.escape(c.heading)}</th>' for c in columns]
     rows = [
-        "".join(cell(name, row, not number) for number, name in enumerate(written))
-        for row in range(len(next(iter(written.values()))))
+        "".join(cell(column, row, not number) for number, column in enumerate(columns))
+        for row in range(len(columns[0].cells))
     ]
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     caption = f"<caption>{html.escape(caption)}</caption>"
     return f'<table class="book-table">{caption}<thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _side(number: bool) -> str:
-    return "right" if number else "left"
-
-
-def _text_table(
-    written: Mapping[str, list[str]], caption: str, numeric: Mapping[str, bool], marked: Mapping[str, set[int]]
-) -> str:
-    columns = []
-    for name, cells in written.items():
-        starred = [f"*{cell}*" if row in marked.get(name, ()) else cell for row, cell in enumerate(cells)]
-        width = max(len(cell) for cell in [name, *starred])
-        side = str.rjust if numeric[name] else str.ljust
-        columns.append([side(cell, width) for cell in [name, *starred]])
-    return "\n".join([caption, *("  ".join(row).rstrip() for row in zip(*columns, strict=True))])
+def _text_table(caption: str, columns: list[_Column]) -> str:
+    lines = []
+    for heading, cells, marked, side in columns:
+        words = [heading, *(f"*{cell}*" if row in marked else cell for row, cell in enumerate(cells))]
+        width, pad = max(map(len, words)), str.rjust if side == "right" else str.ljust
+        lines.append([pad(word, width) for word in words])
+    return "\n".join([caption, *("  ".join(row).rstrip() for row in zip(*lines, strict=True))])
 
 
 def _tensor_flow(model: Any) -> list[tuple[tuple[int, ...], list[str]]]:

@@ -137,7 +137,10 @@ def test_a_report_under_another_name_is_refused():
 def test_xla_is_chosen_for_dense_networks_with_small_batches_and_not_for_convolutions():
     gan = small_gan()
     assert gan.jit_compile is True
-    gan.fit(np.tile(IMAGES, (7, 1, 1, 1)), batch_size=256, steps_per_epoch=1, verbose=0)
+    many = np.tile(IMAGES, (1024 // len(IMAGES) + 1, 1, 1, 1))
+    gan.fit(many, batch_size=1023, steps_per_epoch=1, verbose=0)
+    assert gan.jit_compile is True
+    gan.fit(many, batch_size=1024, steps_per_epoch=1, verbose=0)
     assert gan.jit_compile is False
     generator = keras.Sequential([keras.Input((4,)), layers.Reshape((2, 2, 1)), layers.Conv2DTranspose(1, 3)])
     critic = keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten(), layers.Dense(1)])
@@ -262,9 +265,9 @@ def test_regularisers_of_the_networks_count():
 
 
 def test_xla_is_chosen_anew_for_each_fit():
-    gan, many = small_gan(), np.tile(IMAGES, (7, 1, 1, 1))
+    gan, many = small_gan(), np.tile(IMAGES, (1024 // len(IMAGES) + 1, 1, 1, 1))
     chosen = []
-    for batch_size in (32, 256, 32):
+    for batch_size in (32, 1024, 32):
         gan.fit(many, batch_size=batch_size, steps_per_epoch=1, verbose=0)
         chosen.append((gan.jit_compile, gan._traced[1]))
     assert chosen == [(True, True), (False, False), (True, True)]
