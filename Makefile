@@ -28,6 +28,7 @@ bench: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/codespell
+	$(BIN)/python site/scripts.py
 
 clean:
 	rm -rf _build .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,11 +1,12 @@
 r"""What is added to a loss: penalties and matching terms, as pure functions, and as terms that a GAN takes.
 
 The functions are the papers' formulas without their weights, in float32 or wider, whatever the networks compute in. A
-`Term` is such a formula with a weight, the player whose
-loss it joins and an interval: with ``every=k`` it is computed at every k-th step of that player and counted k times
-(lazy regularisation, Karras et al. 2019, arXiv 1912.04958, section 3.1).
+`Term` is such a formula with a weight, the player whose loss it joins and an interval: with ``every=k`` it is computed
+at every k-th step of that player and counted k times (lazy regularisation, Karras et al. 2019, arXiv 1912.04958,
+section 3.1).
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -272,9 +273,9 @@ class DRAGAN(Term):
 
     def sample(self, batch_size: int, shape: tuple[int, ...], seed: tf.Tensor) -> tf.Tensor:
         """Return uniform numbers (batch_size, elements of a sample + 1); the last column is alpha."""
-        size = 1
-        for extent in shape:
-            size *= extent
+        if None in shape:
+            raise ValueError(f"DRAGAN moves samples of one size, not {shape}; expected networks of a fixed size.")
+        size = math.prod(shape)
         return tf.random.stateless_uniform((batch_size, size + 1), seed)
 
     def __call__(self, outputs: Outputs) -> tf.Tensor:

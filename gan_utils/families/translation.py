@@ -117,9 +117,11 @@ class CycleGAN(Adversarial):
         self.shapes = self._check_networks()
         self._pools = {name: Replay(self.pool) for name in ("a", "b")} if self.pool else {}
         for name, replay in self._pools.items():
+            if None in self.shapes[name]:
+                raise ValueError(f"a pool keeps pictures of one size, not {self.shapes[name]}; expected pool=0.")
             replay.build(fake=(self.shapes[name], "float32"))
 
-    def _check_networks(self) -> dict[str, tuple[int, ...]]:
+    def _check_networks(self) -> dict[str, tuple[int | None, ...]]:
         shapes = {"a": _shape(self.forward, "forward"), "b": _shape(self.backward, "backward")}
         ways = [("forward", self.forward, "a", "b"), ("backward", self.backward, "b", "a")]
         for name, network, start, end in ways:

@@ -727,7 +727,7 @@ class Adversarial(keras.Model):
                     f"this worker resumes at step {self.step}, others elsewhere; they must share the folder."
                 )
 
-    def export(self, path: str | Path, **told: Any) -> Path:  # type: ignore[override]
+    def export(self, path: str | Path, **told: Any) -> Path:
         """Write a network for use without this library, with a model card; see `export.export`."""
         return export.export(self, path, **told)
 

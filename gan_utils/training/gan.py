@@ -154,6 +154,11 @@ class GAN(Adversarial):
         self.sample_shape = self._check_networks()
         for term in terms:
             term.attach([network for player in players if player.name in term.players for network in player.networks])
+        if None in self.sample_shape and (replay or callable(instance_noise) or instance_noise or packing > 1):
+            raise ValueError(
+                f"the generator makes {self.sample_shape}; expected samples of one size for replay, instance noise and "
+                "packing."
+            )
         if replay:
             if self.distribute_strategy.num_replicas_in_sync > 1:
                 raise ValueError("replay keeps its samples on one device; use it without a strategy of several.")
@@ -455,7 +460,7 @@ class GAN(Adversarial):
         """Raise a ValueError unless the samples have the generator's output shape; see `Adversarial.check_data`."""
         super().check_data(arrays)
         came, expected = arrays["real"].shape[1:], self.sample_shape
-        if came != expected:
+        if len(came) != len(expected) or any(n not in (None, m) for n, m in zip(expected, came, strict=True)):
             raise ValueError(
                 f"samples have shape {came}, the generator makes {expected}; expected the same. Resize the data, add "
                 "the channel axis with x[..., None], or build the generator for this shape."

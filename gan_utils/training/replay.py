@@ -33,7 +33,7 @@ class Replay:
         self.share = checking.real("share", share, above=0.0, below=1.0)
         self._buffer: dict[str, Any] = {}
 
-    def build(self, **entries: tuple[tuple[int, ...], str]) -> None:
+    def build(self, **entries: tuple[tuple[int | None, ...], str]) -> None:
         """Make room for samples and what was given with them, by name: shape and dtype of one.
 
         Raises:
@@ -78,11 +78,12 @@ class Replay:
         shown = {}
         for name, fake in samples.items():
             buffer, new = self._buffer[name], fake[:kept]
-            wide = lambda each, new=new: tf.reshape(each, [kept] + [1] * (len(new.shape) - 1))  # noqa: E731
+            one_each = [kept] + [1] * (len(new.shape) - 1)
+            takes_old = tf.reshape(old_too & (count > 0), one_each)
             old = tf.cast(tf.gather(buffer, draw), fake.dtype)
-            shown[name] = tf.concat([tf.where(wide(old_too) & (count > 0), old, new), fake[kept:]], axis=0)
+            shown[name] = tf.concat([tf.where(takes_old, old, new), fake[kept:]], axis=0)
             # a sample that is not finite takes nobody's place
-            stays = tf.where(wide(finite), tf.cast(new, buffer.dtype), tf.gather(buffer, slots))
+            stays = tf.where(tf.reshape(finite, one_each), tf.cast(new, buffer.dtype), tf.gather(buffer, slots))
             buffer.scatter_update(tf.IndexedSlices(stays, slots))
         self._count.assign_add(kept)
         return shown

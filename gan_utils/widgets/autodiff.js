@@ -34,7 +34,9 @@ export function gradient(output, inputs) {
       if (need[i]) arrived.set(parent, arrived.has(parent) ? add(arrived.get(parent), part) : part);
     });
   }
-  return inputs.map((input) => arrived.get(input) ?? tensor(input.rows, input.cols, new Float64Array(input.data.length)));
+  return inputs.map(
+    (input) => arrived.get(input) ?? tensor(input.rows, input.cols, new Float64Array(input.data.length)),
+  );
 }
 
 // --- shapes
@@ -113,13 +115,27 @@ export function leaky(a, slope) {
   return new Tensor(a.rows, a.cols, data, [a], (g) => [mul(g, new Tensor(a.rows, a.cols, slopes))]);
 }
 
-export const shift = (a, by) => map(a, (x) => x + by, (g) => [g]);
+export const shift = (a, by) =>
+  map(
+    a,
+    (x) => x + by,
+    (g) => [g],
+  );
 export const negative = (a) => scale(a, -1);
 export const sub = (a, b) => add(a, negative(b));
-export const square = (a) => map(a, (x) => x * x, (g) => [scale(mul(g, a), 2)]);
+export const square = (a) =>
+  map(
+    a,
+    (x) => x * x,
+    (g) => [scale(mul(g, a), 2)],
+  );
 
 export function reciprocal(a) {
-  const made = map(a, (x) => 1 / x, (g) => [negative(mul(g, square(made)))]);
+  const made = map(
+    a,
+    (x) => 1 / x,
+    (g) => [negative(mul(g, square(made)))],
+  );
   return made;
 }
 
@@ -134,12 +150,20 @@ export function tanh(a) {
 }
 
 export function sigmoid(a) {
-  const made = map(a, (x) => 1 / (1 + Math.exp(-x)), (g) => [mul(g, mul(made, shift(negative(made), 1)))]);
+  const made = map(
+    a,
+    (x) => 1 / (1 + Math.exp(-x)),
+    (g) => [mul(g, mul(made, shift(negative(made), 1)))],
+  );
   return made;
 }
 
 export const softplus = (a) =>
-  map(a, (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), (g) => [mul(g, sigmoid(a))]);
+  map(
+    a,
+    (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+    (g) => [mul(g, sigmoid(a))],
+  );
 
 // --- products
 

@@ -12,7 +12,8 @@ export function make(tag, attributes = {}, ...children) {
 
 export const words = (name) => String(name).replaceAll("_", " ");
 
-export const button = (text, press, attributes = {}) => make("button", { type: "button", textContent: text, onclick: press, ...attributes });
+export const button = (text, press, attributes = {}) =>
+  make("button", { type: "button", textContent: text, onclick: press, ...attributes });
 
 // a button that stays pressed
 export function toggle(text, pressed, change) {
@@ -50,7 +51,9 @@ export function slider(name, values, index, change) {
 // one of a few names: all in sight, one pressed; the arrow keys move as between radio buttons
 export function radio(name, values, index, change) {
   const group = `gan-${Math.random().toString(36).slice(2)}`;
-  const inputs = values.map((_, i) => make("input", { type: "radio", name: group, checked: i === index, onchange: () => change(i) }));
+  const inputs = values.map((_, i) =>
+    make("input", { type: "radio", name: group, checked: i === index, onchange: () => change(i) }),
+  );
   const labels = values.map((value, i) => make("label", {}, inputs[i], ` ${words(value)}`));
   const title = make("span", { textContent: words(name) });
   const row = make("div", { className: "gan-row", role: "radiogroup", "aria-label": words(name) }, title, ...labels);
@@ -58,7 +61,9 @@ export function radio(name, values, index, change) {
 }
 
 export function choice(name, values, value, change, called = {}) {
-  const options = values.map((v) => make("option", { value: String(v), textContent: called[v] ?? words(v), selected: v === value }));
+  const options = values.map((v) =>
+    make("option", { value: String(v), textContent: called[v] ?? words(v), selected: v === value }),
+  );
   const select = make("select", { "aria-label": words(name) }, ...options);
   select.addEventListener("change", () => change(values[select.selectedIndex]));
   const row = make("label", { className: "gan-row" }, make("span", { textContent: words(name) }), select);

@@ -33,7 +33,12 @@ function render({ model, el }) {
   const state = () => controls.map((c, i) => `${words(c.name)} ${c.values[model.get("position")[i]]}`).join(", ");
   const update = () => {
     const index = controls.reduce((sum, c, i) => sum * c.values.length + model.get("position")[i], 0);
-    show(index, data.subarray(offsets[index], offsets[index + 1]), model.get("kind"), `${state()}: ${model.get("alts")[index]}`);
+    show(
+      index,
+      data.subarray(offsets[index], offsets[index + 1]),
+      model.get("kind"),
+      `${state()}: ${model.get("alts")[index]}`,
+    );
     telling.textContent = "";
   };
   const move = (i, to) => {
@@ -50,12 +55,16 @@ function render({ model, el }) {
     const at = model.get("position")[i];
     if (control.kind === "switch" && control.values.length === 2) {
       const pressed = (index) => control.values[index] === "True";
-      const made = toggle(words(control.name), pressed(at), (on) => move(i, control.values.indexOf(on ? "True" : "False")));
+      const made = toggle(words(control.name), pressed(at), (on) =>
+        move(i, control.values.indexOf(on ? "True" : "False")),
+      );
       return { row: made, set: (index) => made.setAttribute("aria-pressed", pressed(index)) };
     }
     if (control.kind === "number") return slider(control.name, control.values, at, (to) => move(i, to));
     if (control.values.join("").length <= 60) return radio(control.name, control.values, at, (to) => move(i, to));
-    const made = choice(control.name, control.values, control.values[at], (value) => move(i, control.values.indexOf(value)));
+    const made = choice(control.name, control.values, control.values[at], (value) =>
+      move(i, control.values.indexOf(value)),
+    );
     return { row: made.row, set: (index) => made.set(control.values[index]) };
   });
   parts.forEach((part) => panel.append(part.row));
@@ -86,9 +95,11 @@ function render({ model, el }) {
   if (first >= 0) parts[first].row.append(play);
 
   // with a kernel: numbers that are not on the grid
-  const asked = controls.map((c, i) => i).filter((i) => controls[i].kind === "number");
+  const asked = controls.map((_, i) => i).filter((i) => controls[i].kind === "number");
   const onGrid = (i) => controls[i].values[model.get("position")[i]];
-  const inputs = asked.map((i) => make("input", { type: "number", step: "any", value: onGrid(i), "aria-label": `other ${words(controls[i].name)}` }));
+  const inputs = asked.map((i) =>
+    make("input", { type: "number", step: "any", value: onGrid(i), "aria-label": `other ${words(controls[i].name)}` }),
+  );
   const compute = button("Compute", () => {
     // a field that nobody has changed, or that is empty, stays with its slider
     const edited = asked.map((i, k) => [i, inputs[k].value]).filter(([i, text]) => text !== "" && text !== onGrid(i));

@@ -14,7 +14,8 @@ const elements = (shape) => shape.reduce((product, n) => product * n, 1);
 function bitmap(values, [rows, cols, channels]) {
   const data = new ImageData(cols, rows);
   for (let k = 0; k < rows * cols; k++) {
-    for (let c = 0; c < 3; c++) data.data[4 * k + c] = Math.round(127.5 * (1 + values[k * channels + (channels === 3 ? c : 0)]));
+    for (let c = 0; c < 3; c++)
+      data.data[4 * k + c] = Math.round(127.5 * (1 + values[k * channels + (channels === 3 ? c : 0)]));
     data.data[4 * k + 3] = 255;
   }
   const small = make("canvas", { width: cols, height: rows });
@@ -37,7 +38,13 @@ function pictureOf(values, shape, width, label) {
 const CONTROLS = {
   latent({ label, shape, seed }, changed) {
     let own = seed;
-    const input = make("input", { type: "number", min: 0, max: 4294967295, value: own, "aria-label": `seed of ${label}` });
+    const input = make("input", {
+      type: "number",
+      min: 0,
+      max: 4294967295,
+      value: own,
+      "aria-label": `seed of ${label}`,
+    });
     const take = (value) => {
       own = value;
       input.value = value;
@@ -73,7 +80,10 @@ const CONTROLS = {
       });
       return row;
     });
-    return { element: make("div", { role: "group", "aria-label": label }, ...rows), value: () => at.map((i) => values[i]) };
+    return {
+      element: make("div", { role: "group", "aria-label": label }, ...rows),
+      value: () => at.map((i) => values[i]),
+    };
   },
 
   tray({ label, shape, names, sheet }, changed) {
@@ -93,13 +103,20 @@ const CONTROLS = {
       context.drawImage(image, 0, 0);
       pictures = names.map((_, k) => {
         const { data } = context.getImageData(0, k * rows, cols, rows);
-        return Float32Array.from({ length: rows * cols * channels }, (_, i) => data[4 * Math.floor(i / channels) + (i % channels)] / 127.5 - 1);
+        return Float32Array.from(
+          { length: rows * cols * channels },
+          (_, i) => data[4 * Math.floor(i / channels) + (i % channels)] / 127.5 - 1,
+        );
       });
       wall.append(
         ...pictures.map((values, k) => {
           const small = pictureOf(values, shape, SMALL, "");
           small.element.setAttribute("aria-hidden", "true");
-          return make("button", { type: "button", onclick: () => press(k), "aria-label": names[k], "aria-pressed": k === 0 }, small.element);
+          return make(
+            "button",
+            { type: "button", onclick: () => press(k), "aria-label": names[k], "aria-pressed": k === 0 },
+            small.element,
+          );
         }),
       );
       changed();
@@ -143,7 +160,8 @@ const CONTROLS = {
       const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
       if (!step && event.key !== " ") return;
       event.preventDefault();
-      if (step) [row, col] = [Math.min(rows - 1, Math.max(0, row + step[0])), Math.min(cols - 1, Math.max(0, col + step[1]))];
+      if (step)
+        [row, col] = [Math.min(rows - 1, Math.max(0, row + step[0])), Math.min(cols - 1, Math.max(0, col + step[1]))];
       else draw(row, col);
       mark();
     });
@@ -152,7 +170,10 @@ const CONTROLS = {
       shown.paint(values);
       changed();
     });
-    return { element: make("div", {}, make("p", { className: "gan-note", textContent: label }), pad, wipe), value: () => values };
+    return {
+      element: make("div", {}, make("p", { className: "gan-note", textContent: label }), pad, wipe),
+      value: () => values,
+    };
   },
 };
 
@@ -171,7 +192,15 @@ const VIEWS = {
     const table = make("table", { "aria-label": label });
     const rows = names.map((name) => {
       const [bar, number] = [make("div", { className: "gan-bar" }), make("td")];
-      table.append(make("tr", {}, make("th", { scope: "row", textContent: name }), number, make("td", { className: "gan-bars" }, bar)));
+      table.append(
+        make(
+          "tr",
+          {},
+          make("th", { scope: "row", textContent: name }),
+          number,
+          make("td", { className: "gan-bars" }, bar),
+        ),
+      );
       return { bar, number };
     });
     const show = ({ data }) => {
@@ -189,7 +218,8 @@ const VIEWS = {
     const [depth, rows, cols] = shape;
     const shown = canvas(WIDE, WIDE, label);
     let [turn, tilt, solid, dragged] = [0.6, 0.5, new Float32Array(elements(shape)), null];
-    const full = (d, r, c) => d >= 0 && r >= 0 && c >= 0 && d < depth && r < rows && c < cols && solid[(d * rows + r) * cols + c] > 0;
+    const full = (d, r, c) =>
+      d >= 0 && r >= 0 && c >= 0 && d < depth && r < rows && c < cols && solid[(d * rows + r) * cols + c] > 0;
     const paint = () =>
       shown.paint((context) => {
         const [cosT, sinT, cosU, sinU] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
@@ -204,18 +234,34 @@ const VIEWS = {
           for (let r = 0; r < rows; r++) {
             for (let c = 0; c < cols; c++) {
               if (!full(d, r, c)) continue;
-              for (const [axis, side] of [[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 1]]) {
+              for (const [axis, side] of [
+                [0, 0],
+                [0, 1],
+                [1, 0],
+                [1, 1],
+                [2, 0],
+                [2, 1],
+              ]) {
                 const step = [0, 0, 0];
                 step[axis] = side ? 1 : -1;
                 if (full(d + step[0], r + step[1], c + step[2])) continue;
-                const corners = [[0, 0], [0, 1], [1, 1], [1, 0]].map(([p, q]) => {
+                const corners = [
+                  [0, 0],
+                  [0, 1],
+                  [1, 1],
+                  [1, 0],
+                ].map(([p, q]) => {
                   const at = [d, r, c];
                   at[axis] += side;
                   at[(axis + 1) % 3] += p;
                   at[(axis + 2) % 3] += q;
                   return rotate(...at);
                 });
-                faces.push({ corners, far: corners.reduce((sum, corner) => sum + corner[2], 0), shade: [0.75, 1, 0.55][axis] });
+                faces.push({
+                  corners,
+                  far: corners.reduce((sum, corner) => sum + corner[2], 0),
+                  shade: [0.75, 1, 0.55][axis],
+                });
               }
             }
           }
@@ -280,7 +326,12 @@ function render({ model, el }) {
   const rounding = `Weights are rounded to half precision, which changes an output by ${mean.toPrecision(2)} on average and ${max.toPrecision(2)} at most.`;
   const stage = make("div", { className: "gan-stage" }, ...views.map((view) => view.element), note);
   const panel = make("div", { className: "gan-panel" }, ...controls.map((control) => control.element));
-  const body = make("div", {}, make("div", { className: "gan-columns" }, stage, panel), make("p", { className: "gan-note", textContent: rounding }));
+  const body = make(
+    "div",
+    {},
+    make("div", { className: "gan-columns" }, stage, panel),
+    make("p", { className: "gan-note", textContent: rounding }),
+  );
   const box = make("section", { className: "gan-widget gan-explorer", "aria-label": "Explorer" });
   box.append(predicted(model.get("predict"), body, changed));
   el.append(box);

@@ -12,7 +12,7 @@ function map(shape) {
 
 const ACTIVATIONS = {
   leaky_relu: (slope) => (v) => (v > 0 ? v : slope * v),
-  relu: () => (v) => (v > 0 ? v : 0),
+  relu: () => (v) => Math.max(v, 0),
   tanh: () => Math.tanh,
   sigmoid: () => (v) => 1 / (1 + Math.exp(-v)),
   elu: () => (v) => (v > 0 ? v : Math.expm1(v)),
@@ -64,7 +64,10 @@ const STEPS = {
                 const from = c * strides[2] + kc * dilation[2] - before[2];
                 if (from < 0 || from >= wide) continue;
                 const place = (kd * kernel[1] + kr) * kernel[2] + kc;
-                const [source, target] = [((z * high + y) * wide + from) * width, ((d * rows + r) * cols + c) * channels];
+                const [source, target] = [
+                  ((z * high + y) * wide + from) * width,
+                  ((d * rows + r) * cols + c) * channels,
+                ];
                 product(x.data, source, width, data, target, channels, weights, place * width * channels);
               }
             }
@@ -93,7 +96,10 @@ const STEPS = {
                 const c = from * strides[2] + kc - before[2];
                 if (c < 0 || c >= cols) continue;
                 const place = (kd * kernel[1] + kr) * kernel[2] + kc;
-                const [source, target] = [((z * high + y) * wide + from) * width, ((d * rows + r) * cols + c) * channels];
+                const [source, target] = [
+                  ((z * high + y) * wide + from) * width,
+                  ((d * rows + r) * cols + c) * channels,
+                ];
                 product(x.data, source, width, data, target, channels, weights, place * width * channels);
               }
             }
@@ -111,7 +117,10 @@ const STEPS = {
 
   // a slope for each element, or for each channel of all pixels
   prelu({ shape, slopes }, [x], weights) {
-    const slope = STEPS.combine({ operation: "add" }, [{ shape, data: new Float32Array(count(shape)) }, { shape: slopes, data: weights }]);
+    const slope = STEPS.combine({ operation: "add" }, [
+      { shape, data: new Float32Array(count(shape)) },
+      { shape: slopes, data: weights },
+    ]);
     return { shape, data: x.data.map((value, k) => (value > 0 ? value : slope.data[k] * value)) };
   },
 
@@ -124,10 +133,12 @@ const STEPS = {
       let [sum, squares] = [0, 0];
       for (let p = from; p < to; p++) for (let k = first; k < first + width; k++) sum += x.data[p * n + k];
       const mean = sum / ((to - from) * width);
-      for (let p = from; p < to; p++) for (let k = first; k < first + width; k++) squares += (x.data[p * n + k] - mean) ** 2;
+      for (let p = from; p < to; p++)
+        for (let k = first; k < first + width; k++) squares += (x.data[p * n + k] - mean) ** 2;
       const scale = 1 / Math.sqrt(squares / ((to - from) * width) + epsilon);
       for (let p = from; p < to; p++) {
-        for (let k = first; k < first + width; k++) data[p * n + k] = (x.data[p * n + k] - mean) * scale * weights[k] + weights[n + k];
+        for (let k = first; k < first + width; k++)
+          data[p * n + k] = (x.data[p * n + k] - mean) * scale * weights[k] + weights[n + k];
       }
     };
     if (over === "channels") for (let p = 0; p < pixels; p++) block(p, p + 1, 0);
@@ -140,7 +151,12 @@ const STEPS = {
     const data = x.data.slice();
     for (let from = 0; from < data.length; from += size) {
       const part = data.subarray(from, from + size);
-      const length = Math.sqrt(Math.max(part.reduce((sum, v) => sum + v * v, 0), 1e-12));
+      const length = Math.sqrt(
+        Math.max(
+          part.reduce((sum, v) => sum + v * v, 0),
+          1e-12,
+        ),
+      );
       part.forEach((v, k) => (part[k] = v / length));
     }
     return { shape: x.shape, data };
@@ -163,7 +179,8 @@ const STEPS = {
   // element by element; an axis of 1 is repeated
   combine({ operation }, [a, b]) {
     const apply = COMBINE[operation];
-    if (a.data.length === b.data.length) return { shape: a.shape, data: a.data.map((value, k) => apply(value, b.data[k])) };
+    if (a.data.length === b.data.length)
+      return { shape: a.shape, data: a.data.map((value, k) => apply(value, b.data[k])) };
     const rank = Math.max(a.shape.length, b.shape.length);
     const [one, other] = [a, b].map((x) => [...Array(rank - x.shape.length).fill(1), ...x.shape]);
     const shape = one.map((n, axis) => Math.max(n, other[axis]));
@@ -283,9 +300,13 @@ const STEPS = {
           const [left, right, h] = source(c, size[2], wide);
           const pixel = (y, at, channel) => x.data[((z * high + y) * wide + at) * n + channel];
           for (let channel = 0; channel < n; channel++) {
-            const first = h ? (1 - h) * pixel(above, left, channel) + h * pixel(above, right, channel) : pixel(above, left, channel);
+            const first = h
+              ? (1 - h) * pixel(above, left, channel) + h * pixel(above, right, channel)
+              : pixel(above, left, channel);
             if (!v) data[k++] = first;
-            else data[k++] = (1 - v) * first + v * ((1 - h) * pixel(below, left, channel) + h * pixel(below, right, channel));
+            else
+              data[k++] =
+                (1 - v) * first + v * ((1 - h) * pixel(below, left, channel) + h * pixel(below, right, channel));
           }
         }
       }
@@ -323,13 +344,35 @@ function filled(shape, bias, weights) {
   return data;
 }
 
-// a vector of x times one place of a kernel (channels in × channels out), added to a vector of y
+// a vector of x times one place of a kernel (channels in × channels out), added to a vector of y; numbers of x that are
+// not 0 are taken four at a time, so that y is read and written once for four
 function product(x, from, width, y, to, channels, weights, start) {
-  for (let c = 0, k = start; c < width; c++) {
-    const value = x[from + c];
-    if (value === 0) k += channels;
-    else for (let j = to; j < to + channels; j++) y[j] += value * weights[k++];
+  let n = 0;
+  let [i, j, k] = [0, 0, 0]; // where the kernel has what belongs to the first three
+  let [p, q, r] = [0, 0, 0]; // those three
+  for (let at = start, c = from; c < from + width; c++, at += channels) {
+    const value = x[c];
+    if (value === 0) continue;
+    n += 1;
+    if (n === 1) {
+      i = at;
+      p = value;
+    } else if (n === 2) {
+      j = at;
+      q = value;
+    } else if (n === 3) {
+      k = at;
+      r = value;
+    } else {
+      n = 0;
+      for (let o = 0; o < channels; o++) {
+        y[to + o] += p * weights[i + o] + q * weights[j + o] + r * weights[k + o] + value * weights[at + o];
+      }
+    }
   }
+  if (n > 0) for (let o = 0; o < channels; o++) y[to + o] += p * weights[i + o];
+  if (n > 1) for (let o = 0; o < channels; o++) y[to + o] += q * weights[j + o];
+  if (n > 2) for (let o = 0; o < channels; o++) y[to + o] += r * weights[k + o];
 }
 
 // a scale and shift right behind a layer with a kernel that nobody else reads goes into the kernel: a pass less
@@ -347,7 +390,8 @@ function folded(steps, outputs, inputs, weights) {
     const joined = new Float32Array(kernel + n);
     // a transposed kernel too has the channels that it makes last
     for (let k = 0; k < kernel; k++) joined[k] = before.weights[k] * step.weights[k % n];
-    for (let k = 0; k < n; k++) joined[kernel + k] = step.weights[k] * (before.bias ? before.weights[kernel + k] : 0) + step.weights[n + k];
+    for (let k = 0; k < n; k++)
+      joined[kernel + k] = step.weights[k] * (before.bias ? before.weights[kernel + k] : 0) + step.weights[n + k];
     Object.assign(before, { weights: joined, bias: true, folded: true });
     made[at] = { kind: "reshape", reads: step.reads, keeps: true };
   });

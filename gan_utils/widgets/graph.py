@@ -198,7 +198,7 @@ def _check_channels(layer: Any) -> None:
         raise ValueError(f"{layer.name!r} has its channels first; expected them on the last axis.")
     axis = getattr(layer, "axis", -1)
     if isinstance(axis, int) and axis not in (-1, rank - 1):
-        raise ValueError(f"{layer.name!r} works on axis {axis}; expected the last one.")
+        raise ValueError(f"{layer.name!r} works on axis {axis}; expected the last axis.")
 
 
 # each: adds a layer's steps, returns the number of its output
@@ -330,7 +330,7 @@ def _normalised(writer: _Writer, layer: Any, reads: list[int], groups: int, *, o
 def _unit_norm(writer: _Writer, layer: Any, reads: list[int]) -> int:
     size = int(layer.output.shape[-1])
     if layer.axis not in (-1, len(layer.output.shape) - 1):
-        raise ValueError(f"{layer.name!r} works on axis {layer.axis}; expected the last one.")
+        raise ValueError(f"{layer.name!r} works on axis {layer.axis}; expected the last axis.")
     return writer.step("unit", reads, [], size=size)
 
 
@@ -372,6 +372,11 @@ def _concatenate(writer: _Writer, layer: Any, reads: list[int]) -> int:
 
 def _reshape(writer: _Writer, layer: Any, reads: list[int]) -> int:
     return writer.step("reshape", reads, shape=_shape(layer))
+
+
+def _flatten(writer: _Writer, layer: Any, reads: list[int]) -> int:
+    _check_channels(layer)
+    return _reshape(writer, layer, reads)
 
 
 def _permute(writer: _Writer, layer: Any, reads: list[int]) -> int:
@@ -463,7 +468,7 @@ _LAYERS: dict[type, Callable[[_Writer, Any, list[int]], int]] = {
     layers.Average: _average,
     layers.Concatenate: _concatenate,
     layers.Reshape: _reshape,
-    layers.Flatten: _reshape,
+    layers.Flatten: _flatten,
     layers.Permute: _permute,
     layers.RepeatVector: _repeat,
     own.DepthToSpace: _depth_to_space,

@@ -34,7 +34,11 @@ function render({ model, el }) {
 
   // --- the parts of the page
   const picture = canvas(SIZE, Math.round((SIZE * rows) / cols), "the sample");
-  const strip = canvas(9 * 40, Math.round((40 * rows) / cols), "nine samples on the way from the first seed to the second");
+  const strip = canvas(
+    9 * 40,
+    Math.round((40 * rows) / cols),
+    "nine samples on the way from the first seed to the second",
+  );
   const beside = make("div", { className: "gan-row" });
   const note = make("p", { className: "gan-note" });
   const seed = number("first seed", model.get("seed"), choose);
@@ -68,10 +72,18 @@ function render({ model, el }) {
   const panel = make(
     "div",
     { className: "gan-panel" },
-    make("div", {}, button("New sample", () => choose(Math.floor(Math.random() * 2 ** 32))), button("Reset sliders", straighten)),
+    make(
+      "div",
+      {},
+      button("New sample", () => choose(Math.floor(Math.random() * 2 ** 32))),
+      button("Reset sliders", straighten),
+    ),
     seed.row,
     sizes.row,
-    make("p", { className: "gan-note", textContent: "principal directions (share of the mean squared change of the pixels), added to the latent:" }),
+    make("p", {
+      className: "gan-note",
+      textContent: "principal directions (share of the mean squared change of the pixels), added to the latent:",
+    }),
     ...axes.map((axis) => axis.row),
     other.row,
     along.row,
@@ -85,7 +97,12 @@ function render({ model, el }) {
   const body = make(
     "div",
     {},
-    make("div", { className: "gan-columns" }, make("div", { className: "gan-stage" }, picture.element, note, beside), panel),
+    make(
+      "div",
+      { className: "gan-columns" },
+      make("div", { className: "gan-stage" }, picture.element, note, beside),
+      panel,
+    ),
     make("div", {}, more, " A click on a picture makes it the first seed, all sliders reset but truncation."),
     wall,
     make("p", { className: "gan-note", textContent: rounding() }),
@@ -146,7 +163,8 @@ function render({ model, el }) {
   function image(values) {
     const data = new ImageData(cols, rows);
     for (let k = 0; k < rows * cols; k++) {
-      for (let c = 0; c < 3; c++) data.data[4 * k + c] = Math.round(127.5 * (1 + values[k * channels + (channels === 3 ? c : 0)]));
+      for (let c = 0; c < 3; c++)
+        data.data[4 * k + c] = Math.round(127.5 * (1 + values[k * channels + (channels === 3 ? c : 0)]));
       data.data[4 * k + 3] = 255;
     }
     const small = make("canvas", { width: cols, height: rows });
@@ -175,22 +193,40 @@ function render({ model, el }) {
     const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
     box.dataset.mean = mean;
     note.textContent = `length of the latent ${Math.hypot(...latent).toFixed(2)} (typical: ${Math.sqrt(size).toFixed(2)}); made in ${milliseconds.toFixed(0)} ms`;
-    const where = t ? `${Math.round(100 * t)} % of the way from seed ${model.get("seed")} to ${second}` : `seed ${model.get("seed")}`;
+    const where = t
+      ? `${Math.round(100 * t)} % of the way from seed ${model.get("seed")} to ${second}`
+      : `seed ${model.get("seed")}`;
     picture.element.setAttribute("aria-label", `the sample of ${where}, mean brightness ${mean.toFixed(2)}`);
     if (!real) return;
-    beside.replaceChildren(make("span", { textContent: `nearest of ${model.get("real_count")} real images (root mean square difference of pixels; 0 is a copy):` }));
+    beside.replaceChildren(
+      make("span", {
+        textContent: `nearest of ${model.get("real_count")} real images (root mean square difference of pixels; 0 is a copy):`,
+      }),
+    );
     for (const [index, distance] of nearest(values, real, NEAREST)) {
       const part = real.subarray(index * values.length, (index + 1) * values.length);
-      const shown = canvas(TILE, Math.round((TILE * rows) / cols), `real image ${index}, distance ${distance.toFixed(2)}`);
+      const shown = canvas(
+        TILE,
+        Math.round((TILE * rows) / cols),
+        `real image ${index}, distance ${distance.toFixed(2)}`,
+      );
       shown.paint((context) => put(context, part, 0, TILE));
-      beside.append(make("figure", {}, shown.element, make("figcaption", { className: "gan-note", textContent: distance.toFixed(2) })));
+      beside.append(
+        make(
+          "figure",
+          {},
+          shown.element,
+          make("figcaption", { className: "gan-note", textContent: distance.toFixed(2) }),
+        ),
+      );
     }
   }
 
   // the wall is hung a few pictures at a time, so that the page stays alive; a newer wall ends an older one
   function hang() {
     if (body.hidden) return;
-    const mine = (hung += 1);
+    hung += 1;
+    const mine = hung;
     wall.replaceChildren();
     const next = (k) => {
       if (k === 36 || mine !== hung) return;
@@ -198,7 +234,13 @@ function render({ model, el }) {
       const shown = canvas(TILE, Math.round((TILE * rows) / cols), "");
       shown.element.setAttribute("aria-hidden", "true");
       shown.paint((context) => put(context, run(seeded(own).map((x) => truncation * x)), 0, TILE));
-      wall.append(make("button", { type: "button", onclick: () => picked(own), "aria-label": `sample of seed ${own}` }, shown.element));
+      wall.append(
+        make(
+          "button",
+          { type: "button", onclick: () => picked(own), "aria-label": `sample of seed ${own}` },
+          shown.element,
+        ),
+      );
       if (k % 6 === 5) setTimeout(() => next(k + 1));
       else next(k + 1);
     };
@@ -217,7 +259,8 @@ function render({ model, el }) {
     real = new Float32Array(model.get("real_count") * size);
     for (let i = 0; i < model.get("real_count"); i++) {
       const { data } = context.getImageData((i % columns) * cols, Math.floor(i / columns) * rows, cols, rows);
-      for (let k = 0; k < size; k++) real[i * size + k] = data[4 * Math.floor(k / channels) + (k % channels)] / 127.5 - 1;
+      for (let k = 0; k < size; k++)
+        real[i * size + k] = data[4 * Math.floor(k / channels) + (k % channels)] / 127.5 - 1;
     }
     show();
   }

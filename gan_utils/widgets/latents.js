@@ -4,7 +4,9 @@ const length = (z) => Math.hypot(...z);
 
 // between two latents: along the line, or along the great circle with the length changing evenly
 export function between(a, b, t, way) {
-  const angle = Math.acos(Math.min(1, Math.max(-1, a.reduce((sum, x, i) => sum + x * b[i], 0) / (length(a) * length(b)))));
+  const angle = Math.acos(
+    Math.min(1, Math.max(-1, a.reduce((sum, x, i) => sum + x * b[i], 0) / (length(a) * length(b)))),
+  );
   if (way === "lerp" || Math.sin(angle) < 1e-6) return a.map((x, i) => (1 - t) * x + t * b[i]);
   const [u, v] = [Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)];
   const size = (1 - t) * length(a) + t * length(b);

@@ -90,7 +90,13 @@ export function dots(context, samples, shade, diamond, text) {
   for (let i = 0; i < samples.rows; i++) {
     const [x, y] = [across(samples.data[2 * i]), up(samples.data[2 * i + 1])];
     context.beginPath();
-    if (diamond) [[0, -4], [4, 0], [0, 4], [-4, 0]].forEach(([dx, dy]) => context.lineTo(x + dx, y + dy));
+    if (diamond)
+      [
+        [0, -4],
+        [4, 0],
+        [0, 4],
+        [-4, 0],
+      ].forEach(([dx, dy]) => context.lineTo(x + dx, y + dy));
     else context.arc(x, y, 2.6, 0, 2 * Math.PI);
     context.closePath();
     context.fill();
@@ -138,10 +144,26 @@ export function lossChart(context, [width, height], history, steps, targets, sha
     const [dashes, begin] = [which ? [5, 3] : [], left + 125 * which];
     context.strokeStyle = shades[which];
     context.fillText(player, begin + 26, 8);
-    line([[begin, 8], [begin + 20, 8]], dashes);
-    line(history.map(([step, ...pair]) => [x(step), y(pair[which])]), dashes);
+    line(
+      [
+        [begin, 8],
+        [begin + 20, 8],
+      ],
+      dashes,
+    );
+    line(
+      history.map(([step, ...pair]) => [x(step), y(pair[which])]),
+      dashes,
+    );
     const target = targets[which];
-    if (target !== null) line([[left, y(target)], [right, y(target)]], [1, 4]);
+    if (target !== null)
+      line(
+        [
+          [left, y(target)],
+          [right, y(target)],
+        ],
+        [1, 4],
+      );
   });
   context.fillText("··· at equilibrium", left + 240, 8);
   context.setLineDash([]);

@@ -1,5 +1,22 @@
 // A GAN of points in the plane, as a function of its settings and of the number of steps: the same seed, the same run.
-import { add, gradient, leaky, matmul, mean, mul, negative, reduce, scale, shift, softplus, sqrt, square, sub, tanh, tensor } from "./autodiff.js";
+import {
+  add,
+  gradient,
+  leaky,
+  matmul,
+  mean,
+  mul,
+  negative,
+  reduce,
+  scale,
+  shift,
+  softplus,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  tensor,
+} from "./autodiff.js";
 import { normals, random } from "./random.js";
 
 // one stream of random numbers for each use, so that no use shifts another
@@ -10,7 +27,8 @@ export const STREAMS = { weights: 0, data: 1, latents: 2, alpha: 3, shown: 4, ju
 export const SIGMA = { ring: 0.05, grid: 0.03, moons: 0.04, line: 0.03, drawn: 0.03 };
 
 export function modes(data) {
-  if (data === "ring") return Array.from({ length: 8 }, (_, k) => [Math.cos((k * Math.PI) / 4), Math.sin((k * Math.PI) / 4)]);
+  if (data === "ring")
+    return Array.from({ length: 8 }, (_, k) => [Math.cos((k * Math.PI) / 4), Math.sin((k * Math.PI) / 4)]);
   if (data === "grid") return Array.from({ length: 25 }, (_, k) => [0.5 * Math.floor(k / 5) - 1, 0.5 * (k % 5) - 1]);
   return [];
 }
@@ -26,13 +44,18 @@ export function points(settings, count, next) {
     else if (data === "line") point = [2 * u - 1, u - 0.5];
     else {
       const angle = Math.PI * ((2 * u) % 1);
-      point = u < 0.5 ? [Math.cos(angle) - 0.5, Math.sin(angle) - 0.25] : [0.5 - Math.cos(angle), 0.25 - Math.sin(angle)];
+      point =
+        u < 0.5 ? [Math.cos(angle) - 0.5, Math.sin(angle) - 0.25] : [0.5 - Math.cos(angle), 0.25 - Math.sin(angle)];
       point = point.map((x) => 0.8 * x);
     }
     middle.set(point, 2 * i);
   }
   const noise = normals(next, 2 * count);
-  return tensor(count, 2, middle.map((x, k) => x + SIGMA[data] * noise[k]));
+  return tensor(
+    count,
+    2,
+    middle.map((x, k) => x + SIGMA[data] * noise[k]),
+  );
 }
 
 // --- networks: lists of weights and biases; Glorot-uniform weights, biases of 0, as Keras begins
@@ -66,8 +89,16 @@ const relu = (a) => leaky(a, 0);
 const LOG2 = Math.log(2);
 
 export const LOSSES = {
-  minimax: { discriminator: cross_entropy, generator: (fake) => negative(mean(softplus(fake))), equilibrium: [2 * LOG2, -LOG2] },
-  non_saturating: { discriminator: cross_entropy, generator: (fake) => mean(softplus(negative(fake))), equilibrium: [2 * LOG2, LOG2] },
+  minimax: {
+    discriminator: cross_entropy,
+    generator: (fake) => negative(mean(softplus(fake))),
+    equilibrium: [2 * LOG2, -LOG2],
+  },
+  non_saturating: {
+    discriminator: cross_entropy,
+    generator: (fake) => mean(softplus(negative(fake))),
+    equilibrium: [2 * LOG2, LOG2],
+  },
   least_squares: {
     discriminator: (real, fake) => add(half_square(real, 1), half_square(fake, 0)),
     generator: (fake) => half_square(fake, 1),
@@ -92,7 +123,8 @@ export function gradient_penalty(critic, real, fake, alpha) {
 // --- optimizers, as Keras's: each changes the weights in place
 
 const OPTIMIZERS = {
-  sgd: () => (weights, slopes, rate) => weights.forEach((w, i) => w.data.forEach((_, k) => (w.data[k] -= rate * slopes[i].data[k]))),
+  sgd: () => (weights, slopes, rate) =>
+    weights.forEach((w, i) => w.data.forEach((_, k) => (w.data[k] -= rate * slopes[i].data[k]))),
   rmsprop: (weights) => {
     const second = weights.map((w) => new Float64Array(w.data.length));
     return (_, slopes, rate) =>
@@ -137,7 +169,9 @@ export class PlaneGAN {
     this.generator = network([2, ...hidden, 2], weights);
     this.discriminator = network([2, ...hidden, 1], weights);
     this.loss = LOSSES[settings.loss];
-    this.draw = Object.fromEntries(Object.entries(STREAMS).map(([name, stream]) => [name, random(settings.seed, stream)]));
+    this.draw = Object.fromEntries(
+      Object.entries(STREAMS).map(([name, stream]) => [name, random(settings.seed, stream)]),
+    );
     this.update = {
       generator: OPTIMIZERS[settings.optimizer](this.generator),
       discriminator: OPTIMIZERS[settings.optimizer](this.discriminator),
@@ -166,11 +200,18 @@ export class PlaneGAN {
     let total = own;
     if (s.loss === "wasserstein_penalty") {
       const alpha = tensor(s.batch_size, 1, Float64Array.from({ length: s.batch_size }, this.draw.alpha));
-      total = add(own, scale(gradient_penalty((x) => this.judge(x), real, fake, alpha), s.penalty));
+      total = add(
+        own,
+        scale(
+          gradient_penalty((x) => this.judge(x), real, fake, alpha),
+          s.penalty,
+        ),
+      );
     }
     this.update.discriminator(this.discriminator, gradient(total, this.discriminator), s.discriminator_rate);
     if (s.loss === "wasserstein_clipping") {
-      for (const w of this.discriminator) w.data.forEach((x, k) => (w.data[k] = Math.min(s.clip, Math.max(-s.clip, x))));
+      for (const w of this.discriminator)
+        w.data.forEach((x, k) => (w.data[k] = Math.min(s.clip, Math.max(-s.clip, x))));
     }
     return own.data[0];
   }
@@ -257,19 +298,30 @@ export function check(settings, choices, defaults) {
   const asked = (ok, problem) => {
     if (!ok) throw new Error(problem);
   };
-  asked(settings !== null && typeof settings === "object" && !Array.isArray(settings), "the settings are not an object");
+  asked(
+    settings !== null && typeof settings === "object" && !Array.isArray(settings),
+    "the settings are not an object",
+  );
   const known = [...Object.keys(choices), "seed", "points"];
   for (const [name, value] of Object.entries(settings)) {
     asked(known.includes(name), `there is no setting ${name}; expected some of ${known.join(", ")}`);
     if (name in choices) {
-      asked(choices[name].includes(value), `${name} is ${JSON.stringify(value)}; expected one of ${choices[name].join(", ")}`);
+      asked(
+        choices[name].includes(value),
+        `${name} is ${JSON.stringify(value)}; expected one of ${choices[name].join(", ")}`,
+      );
     }
   }
   const all = { ...defaults, ...settings };
-  asked(Number.isInteger(all.seed) && all.seed >= 0 && all.seed < 2 ** 32, `seed is ${all.seed}; expected a whole number from 0 to 4294967295`);
+  asked(
+    Number.isInteger(all.seed) && all.seed >= 0 && all.seed < 2 ** 32,
+    `seed is ${all.seed}; expected a whole number from 0 to 4294967295`,
+  );
   const inside = (x) => typeof x === "number" && Math.abs(x) <= HALF_WIDTH;
   asked(
-    Array.isArray(all.points) && all.points.length <= 300 && all.points.every((p) => Array.isArray(p) && p.length === 2 && p.every(inside)),
+    Array.isArray(all.points) &&
+      all.points.length <= 300 &&
+      all.points.every((p) => Array.isArray(p) && p.length === 2 && p.every(inside)),
     `points are not at most 300 pairs of numbers from -${HALF_WIDTH} to ${HALF_WIDTH}`,
   );
   asked(all.data !== "drawn" || all.points.length > 0, "data is drawn, but there are no points");

@@ -7,7 +7,13 @@ import { random } from "./random.js";
 const SHOWN = 200;
 const JUDGED = 1000;
 const FARTHEST = 20000; // steps a link may ask for
-const CORNERS = [[-1, -0.5], [-1, 0.5], [0, 0], [1, -0.5], [1, 0.5]]; // what draw-your-own begins with
+const CORNERS = [
+  [-1, -0.5],
+  [-1, 0.5],
+  [0, 0],
+  [1, -0.5],
+  [1, 0.5],
+]; // what draw-your-own begins with
 const LABELS = { critic_steps: "discriminator steps for one of the generator" };
 const VIEWS = { heat_map: "Heat map", manifold: "Latent grid", arrows: "Arrows", slow_motion: "Slow motion" };
 const inside = (v) => Math.max(-HALF_WIDTH, Math.min(HALF_WIDTH, v));
@@ -71,7 +77,12 @@ function render({ model, el }) {
   );
   const first = ["data", "loss", "critic_steps", "generator_rate", "discriminator_rate"];
   const rest = Object.keys(choices).filter((name) => !first.includes(name));
-  const more = make("details", {}, make("summary", { textContent: "More settings" }), ...rest.map((name) => controls[name].row));
+  const more = make(
+    "details",
+    {},
+    make("summary", { textContent: "More settings" }),
+    ...rest.map((name) => controls[name].row),
+  );
   const legend = make("p", { className: "gan-note" });
   const panel = make(
     "div",
@@ -79,14 +90,22 @@ function render({ model, el }) {
     ...first.map((name) => controls[name].row),
     make("label", { className: "gan-row" }, make("span", { textContent: "seed" }), seed),
     more,
-    make("p", { className: "gan-note", textContent: "A change starts again at step 0. The same settings and seed are the same run." }),
+    make("p", {
+      className: "gan-note",
+      textContent: "A change starts again at step 0. The same settings and seed are the same run.",
+    }),
     link,
     fault,
     table,
     before,
   );
   const stage = make("div", { className: "gan-stage" }, plane.element, legend, hint, erase, chart.element, status);
-  const body = make("div", {}, make("div", {}, play, once, hundred, again, ...shows), make("div", { className: "gan-columns" }, stage, panel));
+  const body = make(
+    "div",
+    {},
+    make("div", {}, play, once, hundred, again, ...shows),
+    make("div", { className: "gan-columns" }, stage, panel),
+  );
   const box = make("section", { className: "gan-widget gan-playground", "aria-label": "GAN playground" });
   box.append(predicted(model.get("predict"), body, () => paint()));
   el.append(box);
@@ -228,7 +247,10 @@ function render({ model, el }) {
       const found = modes ? `, ${covered} of ${modes} heaps reached` : "";
       status.textContent = `step ${gan.steps}${found}, Jensen-Shannon divergence ${number(js)} (two real samples: ${number(floor)})`;
     }
-    plane.element.setAttribute("aria-label", `the plane: real points (${settings.data}), generated points and the discriminator; ${status.textContent}`);
+    plane.element.setAttribute(
+      "aria-label",
+      `the plane: real points (${settings.data}), generated points and the discriminator; ${status.textContent}`,
+    );
   }
 
   // --- pictures
@@ -250,16 +272,40 @@ function render({ model, el }) {
       if (settings.data === "drawn") marks(context, settings.points, focused ? cursor : null, colour.real, text);
     });
     const sides = settings.loss.startsWith("wasserstein") ? "low · high score" : "taken for generated · for real";
-    const notes = { manifold: "Thin lines: where a square grid of latents goes.", arrows: "Arrows: where the generator's loss moves a sample; cut at one length." };
-    const shown = Object.keys(notes).filter((name) => views[name]).map((name) => ` ${notes[name]}`);
-    const mark = (shade, sign) => make("span", { style: `color:${shade};-webkit-text-stroke:0.5px ${text}`, textContent: sign, "aria-hidden": "true" });
+    const notes = {
+      manifold: "Thin lines: where a square grid of latents goes.",
+      arrows: "Arrows: where the generator's loss moves a sample; cut at one length.",
+    };
+    const shown = Object.keys(notes)
+      .filter((name) => views[name])
+      .map((name) => ` ${notes[name]}`);
+    const mark = (shade, sign) =>
+      make("span", {
+        style: `color:${shade};-webkit-text-stroke:0.5px ${text}`,
+        textContent: sign,
+        "aria-hidden": "true",
+      });
     legend.replaceChildren(
-      mark(colour.real, "● "), "real  ", mark(colour.fake, "◆ "), "generated  ",
-      mark("#e69f00", "■"), mark("#0072b2", "■ "), `${sides}, no colour: undecided.`, ...shown,
+      mark(colour.real, "● "),
+      "real  ",
+      mark(colour.fake, "◆ "),
+      "generated  ",
+      mark("#e69f00", "■"),
+      mark("#0072b2", "■ "),
+      `${sides}, no colour: undecided.`,
+      ...shown,
     );
     const shades = [dark ? "#56b4e9" : colour.discriminator, colour.generator];
     chart.paint((context, width, height) => {
-      lossChart(context, [width, height], history, gan ? gan.steps : 0, LOSSES[settings.loss].equilibrium, shades, text);
+      lossChart(
+        context,
+        [width, height],
+        history,
+        gan ? gan.steps : 0,
+        LOSSES[settings.loss].equilibrium,
+        shades,
+        text,
+      );
     });
     tell();
   }
@@ -271,15 +317,35 @@ function render({ model, el }) {
     const rows = [
       ["step", gan ? gan.steps : 0, ""],
       ["discriminator's loss", number(discriminator), `${number(wanted)} at equilibrium`],
-      ["generator's loss", number(generator), target === null ? "any constant at equilibrium" : `${number(target)} at equilibrium`],
-      ["heaps reached", modes ? `${covered} of ${modes}` : "–", modes ? `of ${JUDGED} samples at least one within 3 σ (σ = ${SIGMA[settings.data]})` : "these data have no heaps"],
-      ["high-quality share", modes ? `${Math.round(100 * good)} %` : "–", modes ? "samples within 3 σ of a heap; 99 % of real ones" : ""],
+      [
+        "generator's loss",
+        number(generator),
+        target === null ? "any constant at equilibrium" : `${number(target)} at equilibrium`,
+      ],
+      [
+        "heaps reached",
+        modes ? `${covered} of ${modes}` : "–",
+        modes
+          ? `of ${JUDGED} samples at least one within 3 σ (σ = ${SIGMA[settings.data]})`
+          : "these data have no heaps",
+      ],
+      [
+        "high-quality share",
+        modes ? `${Math.round(100 * good)} %` : "–",
+        modes ? "samples within 3 σ of a heap; 99 % of real ones" : "",
+      ],
       ["Jensen-Shannon", number(js), `how far apart, 0 to 0.693; two real samples: ${number(floor)}`],
       ["KL(generated‖real)", number(kl), "over 20 × 20 cells of the plane, not over heaps"],
     ];
     table.replaceChildren(
       ...rows.map(([name, value, note]) =>
-        make("tr", {}, make("th", { scope: "row", textContent: name }), make("td", { textContent: value }), make("td", { textContent: note })),
+        make(
+          "tr",
+          {},
+          make("th", { scope: "row", textContent: name }),
+          make("td", { textContent: value }),
+          make("td", { textContent: note }),
+        ),
       ),
     );
   }
@@ -355,7 +421,8 @@ function render({ model, el }) {
       const object = asked !== null && typeof asked === "object" && !Array.isArray(asked);
       const { step = 0, ...wanted } = object ? asked : {};
       const all = check(object ? wanted : null, choices, initial);
-      if (!Number.isInteger(step) || step < 0 || step > FARTHEST) throw new Error(`step is ${step}; expected a whole number from 0 to ${FARTHEST}`);
+      if (!Number.isInteger(step) || step < 0 || step > FARTHEST)
+        throw new Error(`step is ${step}; expected a whole number from 0 to ${FARTHEST}`);
       if (body.hidden) box.querySelector("button").click();
       begin(all);
       if (step) start(step);
