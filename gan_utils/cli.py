@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import csv
+import importlib
 import io
 import json
 import os
@@ -154,6 +155,7 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--cache", type=Path, help="a folder that keeps the features of the real samples")
     score.add_argument("--no-intervals", action="store_true", help="values only, which is faster")
     score.add_argument("--json", action="store_true", help="one line of JSON and nothing else on standard output")
+    _add_import(score)
     doctor = command("doctor", _doctor, "name what went wrong in a run, from its history file")
     doctor.add_argument("history", type=Path, help="a .json or .csv written by callbacks.HistoryFile")
     doctor.add_argument("--loss", help="the GAN's loss, if the file does not say; non_saturating otherwise")
@@ -161,17 +163,52 @@ def parser() -> argparse.ArgumentParser:
     export = command("export", _export, about)
     export.add_argument("gan", type=Path, help="a .keras file written by GAN.save or callbacks.Resume")
     export.add_argument("generator", type=Path, help="x.keras, x.onnx, or x for a folder with a SavedModel")
+    export.add_argument("--network", default="generator", help="which of its networks (default: generator)")
     export.add_argument("--scores", type=Path, help="a file with what gan-utils score --json printed, for the card")
     export.add_argument("--data", default="", help="what it was trained on, for the card")
     export.add_argument("--notes", default="", help="what else a user of the samples must know, for the card")
+    _add_import(export)
     completion = command("completion", _completion, "print what makes a shell complete gan-utils' words")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return program
 
 
+def _add_import(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--import",
+        dest="modules",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="a Python module of your own, here or installed, that registers the classes in a .keras file; it is run",
+    )
+
+
+def _import(modules: Sequence[str]) -> None:
+    """Run modules of the user's own, from the working directory as Python itself finds them.
+
+    Raises:
+        ValueError: for one that cannot be imported.
+    """
+    for name in modules:
+        sys.path.insert(0, os.getcwd())
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # whatever a module of the user's does
+            told = f"{name!r} cannot be imported ({type(error).__name__}: {error})"
+            raise ValueError(f"{told}; expected a module's name, as in import {name}.") from error
+        finally:
+            sys.path.remove(os.getcwd())
+
+
 def _score(options: argparse.Namespace) -> int:
     from gan_utils import metrics
     from gan_utils.metrics import features, inputs, scoring
+
+    if any(str(name).endswith(".keras") for name in (options.real, options.fake, options.held_out)):
+        from gan_utils import families  # noqa: F401 (with TensorFlow, which other files do without)
+
+    _import(options.modules)
 
     names = list(scoring.DEFAULT) if options.metrics is None else options.metrics.split(",")
     if options.metrics == "all":
@@ -250,11 +287,13 @@ def _export(options: argparse.Namespace) -> int:
             scores = scoring.Scores.from_dict(_json(options.scores))
         except ValueError as error:
             raise ValueError(f"{options.scores} holds no scores: {error}") from error
-    from gan_utils import training  # TensorFlow starts only once the scores are known to be good
+    from gan_utils import families, training  # noqa: F401 (TensorFlow starts once the scores are known to be good)
 
+    _import(options.modules)
     try:
-        gan = training.GAN.load(options.gan)
-        card = gan.export(options.generator, scores=scores, data=options.data, notes=options.notes)
+        gan = training.Adversarial.load(options.gan)
+        told = {"scores": scores, "data": options.data, "notes": options.notes}
+        card = gan.export(options.generator, network=options.network, **told)
     except (ValueError, OSError, ImportError):
         raise
     except Exception as error:  # Keras and TensorFlow raise what they like: a class that is not registered, a full disk

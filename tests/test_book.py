@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
-CHAPTERS = [path for path in NOTEBOOKS if path.stem not in ("intro", "own_images")]
+CHAPTERS = [path for path in NOTEBOOKS if path.stem not in ("intro", "own_images", "own_family")]
 PAGES = NOTEBOOKS + sorted((ROOT / "chapters").glob("*.md"))
 
 

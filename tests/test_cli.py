@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import gan_utils
-from gan_utils import cli, data, metrics, training
+from gan_utils import cli, data, families, metrics, training
 from gan_utils.metrics import features, inputs
 from gan_utils.networks import dense, toy
 from gan_utils.runtime import keras
@@ -344,6 +344,58 @@ def test_what_cannot_be_exported_is_one_line(saved, folder, capsys, words, says)
     assert cli.main(["export", *words]) == 2
     errors = capsys.readouterr().err
     assert says in errors and errors.count("\n") == 1 and not Path("g.keras").exists()
+
+
+OWN_MODULE = """
+from gan_utils import training
+from gan_utils.runtime import keras
+
+
+@keras.saving.register_keras_serializable("own_module")
+class Own(training.GAN):
+    pass
+"""
+
+
+def test_a_class_of_ones_own_is_imported_from_the_working_directory(folder, capsys, monkeypatch):
+    Path("own_module.py").write_text(OWN_MODULE)
+    make = "from own_module import Own; from gan_utils.networks import toy;"
+    make += "Own(toy.generator(), toy.discriminator()).save('own.keras')"
+    subprocess.run([sys.executable, "-c", make], check=True, capture_output=True)
+    assert cli.main(["export", "own.keras", "g.keras"]) == 2
+    assert "Own" in capsys.readouterr().err and not Path("g.keras").exists()
+    assert cli.main(["export", "own.keras", "g.keras", "--import", "own_module"]) == 0 and Path("g.keras").exists()
+    np.save("ring.npy", RANDOM.normal(size=(300, 2)))
+    words = ["score", "ring.npy", "own.keras", "--extractor", "identity", "--metrics", "frechet", "--n", "100"]
+    assert cli.main([*words, "--import", "own_module", "--no-intervals"]) == 0
+    capsys.readouterr()
+    Path("broken_module.py").write_text("raise KeyError('here')")
+    for name in ("no_such_module", "broken_module", "own_module.py"):
+        assert cli.main(["export", "own.keras", "h.keras", "--import", name]) == 2
+        errors = capsys.readouterr().err
+        assert f"'{name}' cannot be imported" in errors and errors.count("\n") == 1
+    assert os.getcwd() not in sys.path
+
+
+def test_any_network_of_a_family_is_exported(folder, capsys):
+    layers, picture = keras.layers, (4, 4, 1)
+    networks = [keras.Sequential([keras.Input(picture), layers.Conv2D(1, 3, padding="same")]) for _ in range(4)]
+    families.CycleGAN(*networks).save("cycle.keras")
+    assert cli.main(["export", "cycle.keras", "g.keras"]) == 2
+    assert "network=... with one of backward, discriminator_a" in capsys.readouterr().err
+    assert cli.main(["export", "cycle.keras", "g.keras", "--network", "backward"]) == 0
+    assert "The network `backward` of a CycleGAN, which makes 4 × 4 × 1" in Path("g.keras.md").read_text()
+
+
+def test_samples_of_a_conditional_gan_come_from_a_file(folder, capsys):
+    def told(size):
+        pair = [keras.Input((2,)), keras.Input((), dtype="int32")]
+        both = keras.layers.Concatenate()([pair[0], keras.layers.Embedding(2, 2)(pair[1])])
+        return keras.Model(pair, keras.layers.Dense(size)(both))
+
+    families.ConditionalGAN(told(2), told(1), classes=2).save("told.keras")
+    assert cli.main(["score", "real.npy", "told.keras", "--extractor", "identity"]) == 2
+    assert "expected a file of them: np.save('fake.npy', gan.generate(n, label=...))" in capsys.readouterr().err
 
 
 def test_scores_survive_json():

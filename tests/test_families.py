@@ -252,9 +252,9 @@ def test_replayed_samples_are_judged_with_their_own_labels():
             seen.append((samples.numpy(), batch["label"].numpy()))
             return super().judge(samples, batch)
 
-        def make(self, noise, batch):  # a sample that tells its label
+        def make(self, noise, batch, training=True):  # a sample that tells its label
             marked = tf.cast(batch["label"], tf.float32)[:, None, None, None]
-            return super().make(noise, batch) * 0.0 + marked / 4.0
+            return super().make(noise, batch, training) * 0.0 + marked / 4.0
 
     plain = conditional()
     model = Spy(plain.generator, plain.discriminator, classes=4, replay=training.Replay(12))
@@ -399,3 +399,38 @@ def test_a_pool_needs_pictures_of_one_size():
     with pytest.raises(ValueError, match="expected pool=0"):
         families.CycleGAN(*networks)
     assert families.CycleGAN(*networks, pool=0).shapes["a"] == (None, None, 1)
+
+
+def test_samples_are_made_in_the_same_way_in_training_and_afterwards():
+    class Shifted(families.ConditionalGAN):
+        def make(self, noise, batch, training=True):
+            return (
+                super().make(noise, batch, training) + 100.0 * tf.cast(batch["label"], tf.float32)[:, None, None, None]
+            )
+
+    class Forgetful(families.ConditionalGAN):
+        def make(self, noise, batch):
+            return super().make(noise, batch)
+
+    plain = conditional()
+    shifted = Shifted(plain.generator, plain.discriminator, classes=4)
+    assert np.allclose(shifted.generate(3, label=2), plain.generate(3, label=2) + 200, atol=1e-4)
+    with pytest.raises(
+        ValueError, match=r"Forgetful.make takes no training.*make\(self, noise, batch, training=True\)"
+    ):
+        Forgetful(plain.generator, plain.discriminator, classes=4).generate(3, label=2)
+
+
+@pytest.mark.parametrize("settings", [{}, {"unrolled_steps": 2}, {"replay": True}])
+def test_players_that_move_at_once_read_conditions_too(settings):
+    class Both(training.SimultaneousGAN):
+        conditions = FAMILIES["ConditionalGAN"].make().conditions
+
+    settings = {"replay": training.Replay(12)} if "replay" in settings else settings
+    plain = auxiliary()
+    model = Both(plain.generator, plain.discriminator, terms=[terms.AuxiliaryClassifier()], **settings)
+    model.compile()
+    before = [w.numpy() for w in model.weights]
+    model.fit(LABELLED, batch_size=8, steps_per_epoch=2, verbose=0)
+    changed = [not np.array_equal(a, b.numpy()) for a, b in zip(before, model.weights, strict=True)]
+    assert all(changed) and model.generate(3, label=1).shape == (3, 8, 8, 1)

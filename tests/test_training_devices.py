@@ -101,14 +101,14 @@ def assert_equal_runs(found, single):
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_each_replica_of_each_worker_takes_its_slice_of_each_batch(workers):
     from gan_utils.runtime import tf
-    from gan_utils.training import adversarial
+    from gan_utils.training import plan as plans
 
     plan = tf.data.Dataset.range(3).map(lambda step: {"index": 100 * step + tf.range(8, dtype=tf.int64)})
     local = 4 // workers
     taken = []
     for worker in range(workers):
         context = tf.distribute.InputContext(workers, worker, 4)
-        part = list(adversarial._part_of_worker(plan, context).as_numpy_iterator())
+        part = list(plans.part_of_worker(plan, context).as_numpy_iterator())
         taken.append([[part[step * local + i]["index"].tolist() for i in range(local)] for step in range(3)])
     for step in range(3):
         rows = [row for worker in taken for replica in worker[step] for row in replica]

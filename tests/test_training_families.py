@@ -22,8 +22,8 @@ def adam(rate=3e-3):
 class ConditionalGAN(training.GAN):
     """Mirza and Osindero 2014, arXiv 1411.1784: both networks are told the label."""
 
-    def make(self, noise, batch):
-        return self.generator([noise["latents"], batch["label"]], training=True)
+    def make(self, noise, batch, training=True):
+        return self.generator([noise["latents"], batch["label"]], training=training)
 
     def judge(self, samples, batch):
         return self.discriminator([samples, batch["label"]], training=True)

@@ -47,6 +47,12 @@ class Generated:
         n, seed = checking.integer("n", n, 1), checking.seed(seed)
         self._model, self._n = model, n
         if hasattr(model, "decode"):
+            if names := list(getattr(model, "conditions", {})):
+                asked = ", ".join(f"{name}=..." for name in names)
+                raise ValueError(
+                    f"the model makes samples for {', '.join(names)}; expected a file of them: "
+                    f"np.save('fake.npy', gan.generate(n, {asked}))."
+                )
             self._latents = model.latents(n, seed=seed)
             return
         shape = getattr(model, "input_shape", None)

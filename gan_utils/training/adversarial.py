@@ -2,13 +2,10 @@
 
 import contextlib
 import functools
-import inspect
 import math
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,64 +15,19 @@ from gan_utils import checking, losses, runtime
 from gan_utils.data import kinds
 from gan_utils.data.source import Source
 from gan_utils.runtime import keras, tf
-from gan_utils.training import checkpoint, entries, export, settings
+from gan_utils.training import checkpoint, entries, export, resident, settings
 from gan_utils.training.callbacks import Resume
+from gan_utils.training.plan import Plan, part_of_worker
+from gan_utils.training.player import Player, unique
+from gan_utils.training.state import Stateful
 
 #: what `Adversarial.fit` trains on
 Data: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tf.data.Dataset | Source
 _LARGE_BATCH = 1024  # from here on oneDNN's products are as fast as XLA's, with AVX-512 or without
-_ALIGNED = 64  # bytes, to whose multiples TensorFlow wants a buffer that it takes as it is
 _PROBE = 64  # real samples kept aside for what looks at a run from outside
 
 
-@dataclass
-class Player:
-    """One side of the game.
-
-    Attributes:
-        name: unique within the model; its loss is logged as ``<name>_loss``.
-        networks: the Keras models whose trainable variables this player, and nobody else, moves.
-        optimizer: set here or in ``compile(<name>_optimizer=...)``; Adam(2e-4, beta_1=0.5) otherwise.
-        steps: updates of this player a training step, each on a fresh real batch.
-        ema: decay in (0, 1) of an exponential moving average of the networks' weights, BatchNorm's statistics
-            included; none if not given. At update t the decay is min(ema, (1 + t) / (10 + t)).
-        when: from what this move reports (name to scalar) to whether it is made; every move if not given. A move that
-            is not made changes nothing: no weight, no optimizer, no average.
-    """
-
-    name: str
-    networks: Sequence[keras.Model]
-    optimizer: keras.optimizers.Optimizer | None = None
-    steps: int = 1
-    ema: float | None = None
-    when: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] | None = None
-
-    def __post_init__(self) -> None:
-        if not self.networks or not str(self.name).isidentifier():
-            raise ValueError(f"player {self.name!r} has {len(self.networks)} networks; expected a name and at least 1.")
-        odd = [network for network in self.networks if not isinstance(network, keras.Model)]
-        if odd:
-            raise ValueError(f"the {self.name} is {checking.shown(odd[0])}; expected a Keras model.")
-        self.steps = checking.integer(f"{self.name}_steps", self.steps, 1)
-        if self.when is not None and not callable(self.when):
-            raise ValueError(f"when is {checking.shown(self.when)}; expected a function of what the move reports.")
-        if self.ema is not None:
-            self.ema = checking.real(
-                "ema", self.ema, above=0.0, below=1.0, mend="Pass None for no average, or say 0.999."
-            )
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """The trainable variables of this player's networks, each once."""
-        return _unique(v for network in self.networks for v in network.trainable_variables)
-
-    @property
-    def statistics(self) -> list[keras.Variable]:
-        """The weights that move without a gradient, such as BatchNorm's averages, each once."""
-        return _unique(v for network in self.networks for v in network.non_trainable_weights)
-
-
-class Adversarial(keras.Model):
+class Adversarial(Stateful):
     """A game of several players, trained with Keras's own ``fit``.
 
     Subclass it and override `losses`; override `sample_noise` where the model needs noise. In a training step each
@@ -123,8 +75,8 @@ class Adversarial(keras.Model):
         if len(set(owners)) != len(owners):
             raise ValueError(f"players {names} share trainable variables; expected each to be moved by one player.")
         self.seed = runtime.current_seed() if seed is None else checking.seed(seed)
-        self.networks = _unique(network for player in self.players for network in player.networks)
-        self.frozen = _unique(frozen)
+        self.networks = unique(network for player in self.players for network in player.networks)
+        self.frozen = unique(frozen)
         if shared := [n.name for n in self.frozen for v in n.trainable_variables if id(v) in set(owners)]:
             raise ValueError(f"the frozen network {shared[0]!r} holds weights that a player moves; expected its own.")
         self.batch_size = 0
@@ -342,7 +294,7 @@ class Adversarial(keras.Model):
                 own = list(self.losses(player, batch, noise).values())
             total = total_loss(own + [loss for network in player.networks for loss in network.losses])
             scaled = optimizer.scale_loss(total) / self._replicas  # type: ignore[union-attr]
-        gradients = tape.gradient(scaled, values)
+        gradients = dense(tape.gradient(scaled, values))
         reported = {f"{player.name}_loss": total, **turn.reported}
         for variable in self._random_states:
             if (value := scope.get_current_value(variable)) is not None:
@@ -399,18 +351,15 @@ class Adversarial(keras.Model):
                 total = scale(total_loss(list(self.losses(mover, batch, noise).values())))
         finally:
             self._turn.only_looking = False
-        return float(tf.linalg.global_norm(tape.gradient(total, values)) / tf.cast(scale(tf.constant(1.0)), tf.float32))
+        return float(
+            tf.linalg.global_norm(dense(tape.gradient(total, values))) / tf.cast(scale(tf.constant(1.0)), tf.float32)
+        )
 
     @property
     def _unit(self) -> int:
         """The number of samples that must stay together in a batch: what groups of a layer divide."""
         layers = [layer for network in self.networks for layer in network._flatten_layers()]
         return math.lcm(*(group for layer in layers if isinstance(group := getattr(layer, "group_size", None), int)))
-
-    @property
-    def _random_states(self) -> list[keras.Variable]:
-        weights = {id(w) for network in self.networks for w in network.weights}
-        return _unique(v for network in self.networks for v in network.variables if id(v) not in weights)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -419,11 +368,11 @@ class Adversarial(keras.Model):
         with keras.StatelessScope([(variable, tf.convert_to_tensor(average)) for variable, average in pairs]):
             yield
 
-    def infer(self, network: keras.Model, inputs: Any, *, batch_size: int = 500) -> np.ndarray:
+    def infer(self, network: Callable[..., Any], inputs: Any, *, batch_size: int = 500) -> np.ndarray:
         """Return a network's first output, float32, in inference mode, from its average where there is one.
 
         Args:
-            network: one of the players'.
+            network: one of the players', or a function of theirs, called as ``network(inputs, training=False)``.
             inputs: what it is called with: arrays or tensors (n, ...).
             batch_size: samples a forward pass.
         """
@@ -431,8 +380,9 @@ class Adversarial(keras.Model):
         parts = []
         with self.averaged():
             for start in range(0, n, batch_size):
-                cut = lambda values, start=start: values[start : start + batch_size]  # noqa: E731
-                made = network(tf.nest.map_structure(cut, inputs), training=False)
+                rows = slice(start, start + batch_size)
+                part = tf.nest.map_structure(lambda values, rows=rows: tf.convert_to_tensor(values[rows]), inputs)
+                made = network(part, training=False)
                 parts.append(np.asarray(tf.nest.flatten(made)[0], np.float32))
         return np.concatenate(parts)
 
@@ -498,7 +448,7 @@ class Adversarial(keras.Model):
             self.batch_size = batch_size
             self._trace(x, steps, held)
             watch = entries.Watch(self.check_data)
-            dataset = self._distribute(lambda: self._plan(x, count, batch_size, steps, watch))
+            dataset = self._distribute(lambda: self._plan(x, batch_size, steps, watch))
             if resume:
                 stack.enter_context(resume.interruptible())
             try:
@@ -554,10 +504,6 @@ class Adversarial(keras.Model):
         # it keeps what the others have after an epoch
         return [*(c for c in given if c not in resumes), *resumes], resumes[0] if resumes else None
 
-    def _check_can_be_saved(self, who: str) -> None:
-        if reason := settings.obstacle(self):
-            raise ValueError(f"{who} cannot save this model: {reason}")
-
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse: players have no common loss on held-out data; `metrics.score` judges samples."""
         raise ValueError("a game has no loss to evaluate; expected metrics.score(real, gan.generate(n)).")
@@ -588,7 +534,7 @@ class Adversarial(keras.Model):
             for name, array in arrays.items():
                 if self._in_groups:
                     before.pop(name, None)  # before there is another
-                    self._arrays[name] = _resident(array)
+                    self._arrays[name] = resident.resident(array)
                 elif same:  # a step on several devices has captured it
                     self._arrays[name] = before[name]
                     before[name].assign(array)
@@ -607,7 +553,7 @@ class Adversarial(keras.Model):
         """Return whether these arrays lie beside the step already; to read them is much faster than to copy them."""
         if set(arrays) != set(self._arrays) or not self._in_groups or runtime.has_accelerator():
             return False
-        return all(_equal(self._arrays[name], array) for name, array in arrays.items())
+        return all(resident.equal(self._arrays[name], array) for name, array in arrays.items())
 
     def check_data(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raise a ValueError unless these samples can be trained on; see `entries.check`."""
@@ -645,78 +591,34 @@ class Adversarial(keras.Model):
             an entry for each move of any player. Each pass over the data is a permutation of it. An unpaired entry has
             an ``index_<name>`` of its own.
         """
-        counts = {self.leading: count} if isinstance(count, int) else dict(count)
-        return self._from(_numbers(self.step).map(self._draw(counts, batch_size)))
+        return self._planned(batch_size).steps({self.leading: count} if isinstance(count, int) else count)
 
-    def _draw(self, counts: Mapping[str, int], batch_size: int) -> Callable[[tf.Tensor], dict[str, Any]]:
-        draws, seed = self._draws, self.seed
+    def _planned(self, batch_size: int) -> Plan:
+        return Plan(
+            seed=self.seed,
+            first=self.step,
+            batch_size=batch_size,
+            draws=self._draws,
+            moves=sum(player.steps for player in self.players),
+            leading=self.leading,
+            unpaired=self.unpaired,
+            sample_noise=self.sample_noise,
+        )
 
-        def order(step: tf.Tensor, count: int, which: int) -> tf.Tensor:
-            number = step * batch_size * draws + tf.range(batch_size * draws, dtype=tf.int64)
-            ones = tf.ones_like(number)
-            key = tf.stack([seed * ones, number // count, which * ones], axis=1)
-            # the raw operation: its Python wrapper cannot take a key for each index
-            last = tf.constant(count - 1, tf.int64)
-            index = tf.raw_ops.RandomIndexShuffle(index=number % count, seed=key, max_index=last)
-            return tf.reshape(index, (batch_size, draws))
-
-        def draw(step: tf.Tensor) -> dict[str, Any]:
-            own = {f"index_{n}": order(step, counts[n], 2 + i) for i, n in enumerate(self.unpaired) if n in counts}
-            return {"index": order(step, counts[self.leading], 1), **own, "noise": self._noise(step, batch_size)}
-
-        return draw
-
-    def _groups(self, counts: Mapping[str, int], batch_size: int, steps: int) -> tf.data.Dataset:
-        """Return `plan` in groups of `steps_per_execution`; an epoch's last one is filled up, with a count of 0."""
-        size, first, draw = self.steps_per_execution, self.step, self._draw(counts, batch_size)
-        filled = math.ceil(steps / size) * size
-
-        def planned(number: tf.Tensor) -> dict[str, Any]:
-            epoch, place = number // filled, number % filled
-            return {**draw(first + epoch * steps + place), "counts": tf.cast(place < steps, tf.int32)}
-
-        return self._from(_numbers(0).map(planned).batch(size), 2)
-
-    def _noise(self, step: tf.Tensor, batch_size: int) -> Any:
-        plays = sum(player.steps for player in self.players)
-        draws = [self.sample_noise(batch_size, tf.stack([self.seed + (p << 32), step])) for p in range(plays)]
-        return tf.nest.map_structure(lambda *values: tf.stack(values, axis=1), *draws)
-
-    @staticmethod
-    def _from(dataset: tf.data.Dataset, ahead: int = 64) -> tf.data.Dataset:
-        options = tf.data.Options()
-        options.autotune.enabled = False  # its thread can keep fit waiting at the end
-        return dataset.prefetch(ahead).with_options(options)
-
-    def _plan(self, x: Any, count: int | None, batch_size: int, steps: int, watch: Any = dict) -> tf.data.Dataset:
-        draws = self._draws
-        if isinstance(x, dict):
-            counts = {name: len(array) for name, array in x.items()}
-            return self._groups(counts, batch_size, steps) if self._in_groups else self.plan(counts, batch_size)
-
-        def split(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            batch = watch(batch)
-            return {n: tf.reshape(v, (batch_size, draws, *v.shape[1:])) for n, v in batch.items()}
-
+    def _plan(self, x: Any, batch_size: int, steps: int, watch: Any = dict) -> tf.data.Dataset:
+        planned = self._planned(batch_size)
         if isinstance(x, Source):
-
-            def read(element: dict[str, Any]) -> dict[str, Any]:
-                flat = {n: tf.reshape(element[f"index_{n}"], [-1]) for n in x.lengths}
-                found = x.read_graph(tf.reshape(element["index"], [-1]), flat)
-                return {"batch": split(found), "noise": element["noise"]}
-
-            plan = self.plan({self.leading: count, **x.lengths}, batch_size)  # type: ignore[dict-item]
-            return self._from(plan.map(read, num_parallel_calls=runtime.num_cores(), deterministic=True), 8)
-        batches = x.repeat().rebatch(batch_size * draws, drop_remainder=True).skip(self.step).map(split)
-        noise = _numbers(self.step).map(lambda step: self._noise(step, batch_size))
-        return self._from(tf.data.Dataset.zip({"batch": batches, "noise": noise}), 8)
+            return planned.of_source(x, {self.leading: len(x)}, watch)
+        if isinstance(x, tf.data.Dataset):
+            return planned.of_batches(x, watch)
+        counts = {name: len(array) for name, array in x.items()}
+        return planned.groups(counts, self.steps_per_execution, steps) if self._in_groups else planned.steps(counts)
 
     def _distribute(self, make: Any) -> Any:
         strategy = self.distribute_strategy
         if not runtime.is_multi_worker(strategy):
             return make()
-
-        return strategy.distribute_datasets_from_function(lambda context: _part_of_worker(make(), context))
+        return strategy.distribute_datasets_from_function(lambda context: part_of_worker(make(), context))
 
     def _check_workers(self) -> None:
         strategy = self.distribute_strategy
@@ -731,122 +633,6 @@ class Adversarial(keras.Model):
         """Write a network for use without this library, with a model card; see `export.export`."""
         return export.export(self, path, **told)
 
-    # state
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal, untrained model, from the attributes of their names.
-
-        Raises:
-            NotImplementedError: where an argument has no such attribute; define get_config then.
-        """
-        return self._own_arguments({})
-
-    def _own_arguments(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the constructor takes: of these, and of attributes for the arguments that a family adds."""
-        parameters = inspect.signature(type(self).__init__).parameters.values()
-        named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)][1:]
-        passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        missing = [name for name in named if name not in known and not hasattr(self, name)]
-        if missing or "players" in named:
-            raise NotImplementedError(
-                f"{type(self).__name__} has no attribute {', '.join(missing) or 'players'} that its constructor could "
-                "be given again; keep each argument under its name, or define get_config."
-            )
-        own = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in named if name not in known}
-        return {name: value for name, value in known.items() if passes_on or name in named} | own
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Adversarial":
-        """Make a model from `get_config`'s arguments; networks may be given as they are."""
-        return cls(**{name: _deserialized(value, custom_objects) for name, value in config.items()})
-
-    def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
-        """Write everything a run depends on into one ``.keras`` file, whole or not at all.
-
-        Networks, optimizers, averages, replay, random states and step are in it, with the flags they were made under;
-        `load` or ``keras.saving.load_model`` makes the model again.
-
-        Args:
-            filepath: ends in ``.keras``.
-            overwrite: whether an existing file may be replaced.
-
-        Raises:
-            ValueError: for another ending; for a loss, term or optimizer of your own that Keras could not make again;
-                for weights that hold NaN where a file would be replaced.
-            FileExistsError: for an existing file with overwrite=False.
-        """
-        path = Path(filepath)
-        if path.suffix != ".keras":
-            raise ValueError(f"path is {path}; expected one that ends in .keras.")
-        if path.exists() and not overwrite:
-            raise FileExistsError(f"{path} exists; give another name, or overwrite=True.")
-        self._check_can_be_saved("save")
-        if path.exists() and (bad := checkpoint.not_finite(self)):
-            raise ValueError(f"{bad} holds NaN or infinity; expected finite weights. {path} stays as it was.")
-        checkpoint.write(self, path)
-
-    @classmethod
-    def load(cls, path: str | Path, **networks: keras.Model) -> "Adversarial":
-        """Make the model that `save` wrote; no code in the file is run.
-
-        Args:
-            path: the file.
-            **networks: networks by their constructor names, for those that Keras cannot make again from the file
-                (subclassed and not registered).
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if it is truncated, not of this library, of another format, or of another class.
-        """
-        return checkpoint.read(cls, Path(path), networks)
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """Return what `compile` was given; Keras stores it beside the configuration."""
-        if not self.compiled:
-            return None
-        optimizers = {f"{p.name}_optimizer": keras.optimizers.serialize(p.optimizer) for p in self.players}
-        jit_compile = None if self._chooses_xla else self.jit_compile
-        return {"jit_compile": jit_compile, "run_eagerly": self.run_eagerly, **optimizers}
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as `get_compile_config` says."""
-        config = dict(config)
-        optimizers = {n: keras.optimizers.deserialize(config.pop(n)) for n in list(config) if n.endswith("_optimizer")}
-        self.compile(**config, **optimizers)
-
-    def state(self) -> dict[str, Any]:
-        """Return every variable besides the networks' weights, by name, in a fixed order."""
-        found: dict[str, Any] = {"step": self._step}
-        for player in self.players:
-            if player.optimizer is not None:
-                found |= {f"{player.name}_optimizer_{i}": v for i, v in enumerate(player.optimizer.variables)}
-            found |= {f"{player.name}_average_{i}": v for i, (_, v) in enumerate(self._averages.get(player.name, []))}
-        found |= {f"random_{i}": v for i, v in enumerate(self._random_states)}
-        return found
-
-    def save_own_variables(self, store: Any) -> None:
-        """Keep `state` in Keras's archive."""
-        for name, variable in self.state().items():
-            store[name] = variable.numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        """Take `state` from Keras's archive.
-
-        Raises:
-            ValueError: naming what is missing or has another shape.
-        """
-        state = self.state()
-        if set(state) != set(store.keys()):
-            odd = sorted(set(state) ^ set(store.keys()))
-            raise ValueError(
-                f"file and model differ in {', '.join(odd[:5])}; expected the same players and optimizers."
-            )
-        for name, variable in state.items():
-            value = np.asarray(store[name])
-            if value.shape != tuple(variable.shape):
-                raise ValueError(f"{name} has shape {value.shape} in the file, {tuple(variable.shape)} in the model.")
-            variable.assign(value)
-
 
 class _Turn(threading.local):
     """What belongs to the move that is being computed (or traced); a strategy traces its replicas in threads."""
@@ -857,31 +643,9 @@ class _Turn(threading.local):
         self.reported: dict[str, Any] = {}
 
 
-def _deserialized(value: Any, custom_objects: Any) -> Any:
-    if isinstance(value, list):
-        return [_deserialized(entry, custom_objects) for entry in value]
-    if isinstance(value, dict):
-        return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects, safe_mode=True)
-    return value
-
-
-def _numbers(first: int) -> tf.data.Dataset:
-    return tf.data.Dataset.range(first, tf.int64.max)  # a counter is traced each time it is made
-
-
-def _part_of_worker(plan: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.data.Dataset:
-    """Return what one worker's replicas take: of each global batch as many slices, in turn, as it has replicas."""
-    local = context.num_replicas_in_sync // context.num_input_pipelines
-
-    def slices(element: Any) -> tf.data.Dataset:
-        def own(values: tf.Tensor) -> tf.Tensor:
-            size = values.shape[0] // context.num_replicas_in_sync
-            start = context.input_pipeline_id * local * size
-            return tf.reshape(values[start : start + local * size], (local, size, *values.shape[1:]))
-
-        return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(own, element))
-
-    return plan.flat_map(slices)
+def dense(gradients: list[Any]) -> list[Any]:
+    """Return gradients as tensors; an embedding's comes as slices, with which little can be computed."""
+    return [gradient if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
 def total_loss(values: list[Any]) -> tf.Tensor:
@@ -892,34 +656,6 @@ def total_loss(values: list[Any]) -> tf.Tensor:
 
 def _at(noise: Any, play: int) -> Any:
     return tf.nest.map_structure(lambda values: values[:, play], noise)
-
-
-def _unique(items: Iterable[Any]) -> list[Any]:
-    return list({id(item): item for item in items}.values())
-
-
-def _blocks(array: np.ndarray) -> Iterator[slice]:
-    rows = max(1, 2**23 // max(1, array[:1].nbytes))
-    return (slice(start, start + rows) for start in range(0, len(array), rows))
-
-
-def _resident(array: np.ndarray) -> tf.Tensor:
-    """Copy an array to the device; on the CPU once, where TensorFlow itself would copy it twice."""
-    if runtime.has_accelerator() or array.dtype.kind == "b":
-        return tf.constant(array)
-    room = np.empty(array.nbytes + _ALIGNED, np.uint8)
-    start = -room.ctypes.data % _ALIGNED
-    own = room[start : start + array.nbytes].view(array.dtype.newbyteorder("=")).reshape(array.shape)
-    own[...] = array
-    return tf.experimental.dlpack.from_dlpack(own.__dlpack__())
-
-
-def _equal(tensor: tf.Tensor, array: np.ndarray) -> bool:
-    if tuple(tensor.shape) != array.shape or tensor.dtype.as_numpy_dtype != array.dtype:
-        return False
-    held = np.frombuffer(memoryview(tensor), array.dtype).reshape(array.shape)
-    with ThreadPoolExecutor(runtime.num_cores()) as pool:
-        return all(pool.map(lambda block: np.array_equal(held[block], array[block]), _blocks(array)))
 
 
 def _is_convolution(layer: keras.layers.Layer) -> bool:

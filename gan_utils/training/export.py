@@ -146,10 +146,12 @@ def card(
         first="" if len(outputs) == 1 else "[0]",
     )
     loss = getattr(model, "adversarial_loss", None)
+    own_name = f"The network `{network}` of a {type(model).__name__}, which makes {shape}"
+    what = f"A generator of samples, {shape}" if network == "generator" else own_name
     return f"""{_MARK}
 # {path.name}
 
-A {network} of samples, {shape}, from {" and ".join(each.words for each in inputs)}; exported with {average}.
+{what}, from {" and ".join(each.words for each in inputs)}; exported with {average}.
 
 ## How it was made
 

@@ -1,5 +1,6 @@
 """GAN: the two-player preset of Adversarial."""
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from gan_utils import checking, losses, terms
 from gan_utils.data import kinds
 from gan_utils.runtime import keras, tf
-from gan_utils.training.adversarial import Adversarial, Player
+from gan_utils.training.adversarial import Adversarial, Player, dense
 from gan_utils.training.replay import Replay
 
 _Judge = Callable[..., tuple[tf.Tensor, Any]]
@@ -54,8 +55,7 @@ def unrolled_weights(
             with keras.StatelessScope(list(zip(variables, values, strict=True))):
                 total = loss()
         gradients = tape.gradient(total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        dense = map(tf.convert_to_tensor, gradients)  # an embedding's gradient comes as slices
-        values = [value - learning_rate * gradient for value, gradient in zip(values, dense, strict=True)]
+        values = [value - learning_rate * gradient for value, gradient in zip(values, dense(gradients), strict=True)]
     return values
 
 
@@ -181,12 +181,17 @@ class GAN(Adversarial):
         """Return what the discriminator is called with: samples, then conditions in order; see `inputs`."""
         return _one_or_list([samples, *(given[name] for name in self.conditions)])
 
-    def make(self, noise: Mapping[str, tf.Tensor], batch: Mapping[str, tf.Tensor]) -> Any:
+    def make(self, noise: Mapping[str, tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool = True) -> Any:
         """Return generated samples (N, ...) of a move's noise and data; or a pair of them and what terms read besides.
 
         What else comes with the samples is `terms.Outputs.made`.
+
+        Args:
+            noise: what `sample_noise` drew; for `decode` the latents alone.
+            batch: the data of the move; for `decode` the conditions alone.
+            training: False for `decode`.
         """
-        return _with_others(self.generator(self.inputs(noise["latents"], batch), training=True))
+        return _with_others(self.generator(self.inputs(noise["latents"], batch), training=training))
 
     def judge(self, samples: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> Any:
         """Return the discriminator's logits (N, ...) of samples as it sees them; or a pair of them and what terms read.
@@ -412,8 +417,13 @@ class GAN(Adversarial):
             ValueError: for latents of another shape, batch_size < 1, or conditions as in `generate`.
         """
         latents, n = self._checked_latents(latents)
-        inputs = self.inputs(latents, self._conditions(n, given))
-        return self.infer(self.generator, inputs, batch_size=batch_size)
+        if "training" not in inspect.signature(self.make).parameters:
+            raise ValueError(
+                f"{type(self).__name__}.make takes no training, so decode cannot call it; expected "
+                "make(self, noise, batch, training=True), which hands it to the networks."
+            )
+        made = lambda inputs, training: self.make({"latents": inputs[0]}, inputs[1], training=training)  # noqa: E731
+        return self.infer(made, (latents, self._conditions(n, given)), batch_size=batch_size)
 
     def _checked_latents(self, latents: Any) -> tuple[Any, int]:
         if isinstance(self.latent_dim, Mapping):

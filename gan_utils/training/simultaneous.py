@@ -7,7 +7,7 @@ from typing import Any
 from gan_utils import terms
 from gan_utils.runtime import keras, tf
 from gan_utils.training import checkpoint
-from gan_utils.training.adversarial import Player, total_loss
+from gan_utils.training.adversarial import Player, dense, total_loss
 from gan_utils.training.gan import GAN
 
 
@@ -89,16 +89,16 @@ class SimultaneousGAN(GAN):
                     moved[player.name] = [(variable, value) for variable, value in states if value is not None]
         finally:
             self._shared.once = None
-        gradients = {name: tape.gradient(total, values[name]) for name, total in totals.items()}
+        gradients = {name: dense(tape.gradient(total, values[name])) for name, total in totals.items()}
         return {name: (totals[name], gradients[name], reports[name], moved[name]) for name in totals}
 
     # what both losses need is computed once
 
-    def make(self, noise: Mapping[str, tf.Tensor], batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def make(self, noise: Mapping[str, tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool = True) -> Any:
         """Return generated samples (N, ...), the same for both players."""
-        return self._once("make", lambda: super(SimultaneousGAN, self).make(noise, batch))
+        return self._once("make", lambda: super(SimultaneousGAN, self).make(noise, batch, training))
 
-    def judge(self, samples: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def judge(self, samples: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> Any:
         """Return the discriminator's logits (N, ...), the same for both players."""
         compute: Callable[[], tf.Tensor] = lambda: super(SimultaneousGAN, self).judge(samples, batch)  # noqa: E731
         # looking ahead, the generator asks a discriminator with other weights

@@ -205,9 +205,12 @@ const VIEWS = {
     });
     const show = ({ data }) => {
       const most = Math.max(1e-9, ...data.map(Math.abs));
+      const signed = data.some((value) => value < 0); // then bars begin in the middle
       rows.forEach(({ bar, number }, k) => {
+        const size = ((signed ? 50 : 100) * Math.abs(data[k])) / most;
         number.textContent = data[k].toFixed(2);
-        bar.style.width = `${(100 * Math.max(0, data[k])) / most}%`;
+        bar.style.width = `${size}%`;
+        bar.style.marginLeft = signed ? `${data[k] < 0 ? 50 - size : 50}%` : "0";
       });
     };
     return { element: make("div", {}, make("p", { className: "gan-note", textContent: label }), table), show };

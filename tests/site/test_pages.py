@@ -160,12 +160,24 @@ def latent_explorers(visit, tap):
     return visit.page.locator(".gan-latents").count()
 
 
+def explorers(visit, tap):
+    boxes = visit.page.locator(".gan-explorer").all()
+    for box in boxes:
+        before, new = box.locator(".gan-stage").inner_html(), box.get_by_role("button", name="New", exact=False).first
+        new.tap() if tap else new.click()
+        box.locator(".gan-stage").page.wait_for_function(
+            "([e, before]) => e.innerHTML !== before", arg=[box.locator(".gan-stage").element_handle(), before]
+        )
+    return len(boxes)
+
+
 def experiments_move(visit, chapter, tap):
     """Move everything that a page has, and see that it has what it should."""
     count = explores(visit, tap)
-    assert count >= 3 or chapter in ("intro", "own_images") or chapter not in EXPERIMENTS
+    assert count >= 3 or chapter in ("intro", "own_images", "own_family") or chapter not in EXPERIMENTS
     assert playgrounds(visit, tap) == (chapter in PLAYGROUNDS)
     assert latent_explorers(visit, tap) == (chapter in ("04_dcgan", "own_images"))
+    assert explorers(visit, tap) == (chapter == "own_family")
     assert visit.page.locator(".gan-experiment img").count() == (chapter == "06_wgan")
 
 
