@@ -1,8 +1,12 @@
 """What every family keeps: one test over all of them; what is particular to one is in a file of its own."""
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,8 @@ import pytest
 from gan_utils import families, runtime, terms, training
 from gan_utils.runtime import keras, tf
 from gan_utils.training import callbacks
+from gan_utils.widgets import explorer
+from gan_utils.widgets.explorer import Choice, Drawing, Latent, Tray
 
 layers = keras.layers
 RANDOM = np.random.default_rng(0)
@@ -41,9 +47,10 @@ def auxiliary(**settings):
     )
 
 
-def translator(channels=1, out=1):
+def translator(channels=1, out=1, *, norm=True):
     x = source = keras.Input((8, 8, channels))
-    x = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(x))
+    x = layers.Conv2D(4, 3, padding="same")(x)
+    x = layers.BatchNormalization()(x) if norm else x
     return keras.Model(source, layers.Conv2D(out, 3, padding="same", activation="tanh")(layers.ReLU()(x)))
 
 
@@ -54,12 +61,13 @@ def patches(*channels):
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], layers.Conv2D(1, 3, padding="same")(x))
 
 
-def pix2pix(**settings):
-    return families.Pix2Pix(translator(1, 3), patches(1, 3), **settings)
+def pix2pix(*, norm=True, **settings):
+    return families.Pix2Pix(translator(1, 3, norm=norm), patches(1, 3), **settings)
 
 
-def cycle(**settings):
-    return families.CycleGAN(translator(1, 3), translator(3, 1), patches(1), patches(3), **settings)
+def cycle(*, norm=True, **settings):
+    both = translator(1, 3, norm=norm), translator(3, 1, norm=norm)
+    return families.CycleGAN(*both, patches(1), patches(3), **settings)
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,11 @@ class Family:
     data: Callable
     settings: dict  # of a run in which all has state
     bad: dict  # an entry of the data that cannot be, and what the error says of it
+    controls: dict  # in a page, for each network
+    alone: dict = field(default_factory=dict)  # settings of a run on several devices: no batch statistics, no pool
 
 
+CLASS = Choice("class", options="abcd")
 LABELLED = {"real": pictures(24), "label": np.arange(24) % 4}
 PAIRED = {"condition": pictures(24), "real": pictures(24, channels=3)}
 APART = {"a": pictures(24), "b": pictures(17, channels=3)}
@@ -86,8 +97,11 @@ FAMILIES = {
         lambda: LABELLED,
         {"ema": 0.9, "replay": True, "discriminator_steps": 2},
         LABEL_FAULTS,
+        {"generator": [Latent(), CLASS], "discriminator": [Drawing("a sketch"), CLASS]},
     ),
-    "ConditionalGAN, auxiliary": Family(auxiliary, lambda: LABELLED, {"ema": 0.9}, LABEL_FAULTS),
+    "ConditionalGAN, auxiliary": Family(
+        auxiliary, lambda: LABELLED, {"ema": 0.9}, LABEL_FAULTS, {"generator": [Latent(), CLASS]}
+    ),
     "Pix2Pix": Family(
         pix2pix,
         lambda: PAIRED,
@@ -98,6 +112,8 @@ FAMILIES = {
             "shorter": ({"condition": pictures(20)}, "lengths"),
             "of another shape": ({"condition": pictures(24, channels=3)}, r"'condition' has shape \(24, 8, 8, 3\)"),
         },
+        {"generator": [Tray("source", images=PAIRED["condition"])]},
+        {"norm": False},
     ),
     "CycleGAN": Family(
         cycle,
@@ -110,6 +126,8 @@ FAMILIES = {
             "of another shape": ({"b": pictures(24)}, r"'b' has shape \(24, 8, 8, 1\)"),
             "empty": ({"b": pictures(0, channels=3)}, "'b' has no samples"),
         },
+        {"forward": [Drawing("a sketch")], "backward": [Tray("source", images=APART["b"])]},
+        {"norm": False, "pool": 0},
     ),
 }
 every_family = pytest.mark.parametrize("name", FAMILIES)
@@ -233,6 +251,84 @@ def test_callbacks_watch_it(name, tmp_path):
     fit(model, name, callbacks=[doctor])
     fit(model, name, callbacks=[grid])
     assert len(grid.grids[-1]) == 4 and doctor.measured["diversity"] >= 0
+
+
+@every_family
+def test_every_network_is_exported_as_its_card_says(name, tmp_path):
+    model = made(name, ema=0.9)
+    fit(model, name)
+    with model.averaged():
+        averaged = {id(v): v.numpy() for network in model.networks for v in network.variables}
+    for attribute in FAMILIES[name].controls:
+        card = model.export(tmp_path / f"{attribute}.keras", network=attribute)
+        network = keras.saving.load_model(tmp_path / f"{attribute}.keras")
+        own = [averaged[id(v)] for v in getattr(model, attribute).variables]
+        assert all(np.array_equal(a, v.numpy()) for a, v in zip(own, network.variables, strict=True))
+        code = (
+            card.read_text().split("```python\n")[1].split("```")[0].replace("load_model('", f"load_model('{tmp_path}/")
+        )
+        found = {}
+        exec(code, found)
+        expected = getattr(model, attribute).output_shape
+        assert found["samples"].shape == (16, *(expected[0] if isinstance(expected, list) else expected)[1:])
+
+
+@every_family
+def test_the_page_runs_it(name):
+    model = made(name)
+    for attribute, controls in FAMILIES[name].controls.items():
+        network = getattr(model, attribute)
+        rank = len(network.outputs[0].shape)
+        views = [explorer.Picture("it")] if network.outputs[0].shape[-1] == 3 or "gen" in attribute else []
+        views = views or ([explorer.Bars("it", names=("logit",))] if rank == 2 else [explorer.Picture("it")])
+        shown = explorer.Explorer(network, controls, views)
+        assert shown.rounding["max"] < 0.05 and len(shown.controls) == len(network.inputs)
+
+
+TWO = """
+import json, sys
+import numpy as np
+from gan_utils import runtime
+from gan_utils.runtime import keras, tf
+
+devices, tests, out = json.loads(sys.argv[1])
+if isinstance(devices, list):
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+sys.path.insert(0, tests)
+import test_families as families
+
+found, strategy = {}, runtime.strategy(devices)  # two strategies of one process would answer each other's collectives
+for name, family in families.FAMILIES.items():
+    runtime.set_seed(3)
+    with strategy.scope():
+        model = family.make(ema=0.9, **family.alone)
+        sgd = lambda: keras.optimizers.SGD(0.01)  # Adam would hide a wrong scale of the gradient
+        model.compile(generator_optimizer=sgd(), discriminator_optimizer=sgd())
+    families.fit(model, name, 4)
+    found[name] = np.concatenate([np.ravel(w) for w in model.get_weights()] + [np.ravel(families.answers(model, name))])
+if isinstance(devices, list):
+    for name, settings in (("CycleGAN", {"pool": 5}), ("Pix2Pix", {"replay": families.training.Replay(5)})):
+        try:
+            with strategy.scope():
+                families.FAMILIES[name].make(**settings)
+        except ValueError as error:
+            found["refused " + name] = str(error)
+np.savez(out, **found)
+"""
+
+
+def test_two_devices_equal_one(tmp_path):
+    found = []
+    for number, devices in enumerate(("cpu", ["cpu:0", "cpu:1"])):
+        told = json.dumps([devices, str(Path(__file__).parent), str(tmp_path / f"{number}.npz")])
+        done = subprocess.run([sys.executable, "-c", TWO, told], capture_output=True, text=True, timeout=1200)
+        assert done.returncode == 0, done.stderr[-3000:]
+        found.append(np.load(tmp_path / f"{number}.npz"))
+    for name in FAMILIES:
+        assert np.allclose(found[0][name], found[1][name], atol=1e-4), name
+    assert "a pool keeps its pictures on one device; expected pool=0" in str(found[1]["refused CycleGAN"])
+    assert "replay keeps its samples on one device" in str(found[1]["refused Pix2Pix"])
 
 
 @every_family

@@ -308,6 +308,29 @@ def test_the_same_call_goes_on_in_the_same_process_too(tmp_path):
         fit(gan, callbacks=[callbacks.Resume(tmp_path)])
 
 
+def test_a_dataset_whose_order_changes_is_made_anew_for_a_resumed_run(tmp_path):
+    def shuffled(**settings):
+        return tf.data.Dataset.from_tensor_slices(POINTS).shuffle(200, seed=1, **settings).batch(20)
+
+    def go_on(folder, first, then):
+        gan = full_gan()
+        gan.fit(first, steps_per_epoch=5, epochs=1, verbose=0, callbacks=[callbacks.Resume(tmp_path / folder)])
+        gan = full_gan()
+        gan.fit(then, steps_per_epoch=5, epochs=2, verbose=0, callbacks=[callbacks.Resume(tmp_path / folder)])
+        return gan
+
+    once = full_gan()
+    once.fit(shuffled(), steps_per_epoch=5, epochs=2, verbose=0)
+    assert same(once, go_on("anew", shuffled(), shuffled()))
+    dataset = shuffled()
+    with pytest.raises(ValueError, match="is of another run: data"):
+        go_on("again", dataset, dataset)
+    fixed = shuffled(reshuffle_each_iteration=False)
+    once = full_gan()
+    once.fit(fixed, steps_per_epoch=5, epochs=2, verbose=0)
+    assert same(once, go_on("fixed", fixed, fixed))
+
+
 def test_a_run_that_stopped_early_is_not_trained_again(tmp_path):
     def stopping():
         return keras.callbacks.EarlyStopping("step_", mode="min", patience=1, restore_best_weights=True)

@@ -116,6 +116,8 @@ class CycleGAN(Adversarial):
         self.pool, self.adversarial_loss, self.ema = checking.integer("pool", pool, 0), chosen, ema
         self.shapes = self._check_networks()
         self._pools = {name: Replay(self.pool) for name in ("a", "b")} if self.pool else {}
+        if self._pools and self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError("a pool keeps its pictures on one device; expected pool=0 under a strategy of several.")
         for name, replay in self._pools.items():
             if None in self.shapes[name]:
                 raise ValueError(f"a pool keeps pictures of one size, not {self.shapes[name]}; expected pool=0.")

@@ -12,7 +12,7 @@ from browsing import Visit, serving, widget_page
 from gan_utils import widgets
 from gan_utils.networks import dcgan
 from gan_utils.runtime import keras
-from gan_utils.widgets import graph, latent_explorer, playground
+from gan_utils.widgets import explorer, graph, latent_explorer, playground
 
 PIXELS = """e => {
   const copy = new OffscreenCanvas(e.width, e.height).getContext('2d', { willReadFrequently: true });
@@ -377,3 +377,103 @@ def test_a_table_moves_as_well(visit):
 def test_the_panel_says_in_a_static_page_how_it_runs(visit):
     page = visit(widgets.ExperimentPanel(loss="hinge")).page
     assert page.get_by_text("work in a running notebook").is_visible() and page.get_by_text("loss='hinge'").is_visible()
+
+
+# --- Explorer
+
+TRAY = np.linspace(-1, 1, 32, dtype="float32").reshape(2, 4, 4, 1)
+
+
+def reads_much():
+    """Latents, a class, a code and a picture; a picture, and three numbers."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    inputs = [keras.Input((3,)), keras.Input((), dtype="int32"), keras.Input((2,)), keras.Input((4, 4, 1))]
+    parts = [inputs[0], layers.Embedding(3, 2)(inputs[1]), inputs[2], layers.Flatten()(inputs[3])]
+    x = layers.Dense(12, "silu")(layers.Concatenate()(parts))
+    picture = layers.Reshape((4, 4, 1))(layers.Dense(16, "tanh")(x))
+    return keras.Model(inputs, [picture, layers.Dense(3)(x)], name="reads_much")
+
+
+def bars(page):
+    return [float(cell.inner_text()) for cell in page.locator(".gan-explorer tr td:first-of-type").all()]
+
+
+@pytest.mark.parametrize(("way", "size"), [("file", "desktop"), ("http", "phone")])
+def test_an_explorer_shows_what_keras_makes(visit, browser_code, way, size):
+    network = reads_much()
+    controls = [explorer.Latent("noise", seed=7), explorer.Choice("garment", options=("shirt", "boot", "bag"))]
+    controls += [
+        explorer.Sliders("code", names=("x", "y")),
+        explorer.Tray("source", images=TRAY, names=("dark", "light")),
+    ]
+    views = [explorer.Picture("the sample"), explorer.Bars("numbers", output=1, names=("a", "b", "c"))]
+    made = explorer.Explorer(network, controls, views, predict="What does the class change?")
+    page = visit(made, way=way, size=size).page
+    assert page.locator(".gan-explorer .gan-stage").is_hidden()
+    press(page, "I have an answer, show it")
+    latents = np.array(browser_code(["random"], "[...m.normals(m.random(d.seed, 0), 3)]", seed=7), "float32")
+
+    def expected(label, code, picture):
+        given = [latents[None], np.array([label], "int32"), np.array([code], "float32"), TRAY[[picture]]]
+        return [round(float(v), 2) for v in np.asarray(graph.rounded(network)(given)[1])[0]]
+
+    def shown(numbers):
+        page.wait_for_function(
+            "n => [...document.querySelectorAll('.gan-explorer tr td:first-of-type')]"
+            ".every((e, k) => Math.abs(Number(e.textContent) - n[k]) < 0.011)",
+            arg=numbers,
+        )
+
+    shown(expected(0, (0.0, 0.0), 0))
+    page.get_by_label("garment").select_option("bag")
+    shown(expected(2, (0.0, 0.0), 0))
+    page.get_by_label("y", exact=True).focus()
+    page.keyboard.press("ArrowRight")  # of 41 values from -2 to 2
+    shown(expected(2, (0.0, 0.1), 0))
+    page.get_by_role("button", name="light").click()
+    shown(expected(2, (0.0, 0.1), 1))
+    assert page.get_by_role("button", name="light").get_attribute("aria-pressed") == "true"
+    before = bars(page)
+    press(page, "New noise")
+    page.wait_for_function("b => Number(document.querySelector('.gan-explorer td').textContent) !== b", arg=before[0])
+    assert "mean brightness" in page.get_by_label(re.compile("the sample")).get_attribute("aria-label")
+
+
+def test_a_drawing_is_made_with_keys_and_pointer_and_wiped(visit):
+    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.GlobalAveragePooling2D()])
+    made = explorer.Explorer(network, [explorer.Drawing("a sketch")], [explorer.Bars("mean", names=("mean",))])
+    page = visit(made).page
+    mean = "n => Number(document.querySelector('.gan-explorer td').textContent) === n"
+    page.wait_for_function(mean, arg=-1)
+    pad = page.get_by_label(re.compile("a sketch: arrow keys"))
+    pad.focus()
+    for key in ("Space", "ArrowLeft", "ArrowUp", "Space"):
+        page.keyboard.press(key)
+    page.wait_for_function(mean, arg=-0.75)  # two of sixteen pixels
+    box = pad.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 5, box["y"] + 5, steps=12)
+    page.mouse.up()
+    page.wait_for_function(mean, arg=-0.25)  # and a row of four
+    press(page, "Clear")
+    page.wait_for_function(mean, arg=-1)
+
+
+def test_voxels_turn_and_say_how_much_is_solid(visit):
+    network = keras.Sequential(
+        [keras.Input((8,)), keras.layers.Rescaling(4.0, -2.0), keras.layers.Reshape((2, 2, 2, 1))]
+    )
+    code = explorer.Sliders("corner", names=[f"corner {k}" for k in range(8)], low=0.0, high=1.0, start=1.0)
+    page = visit(explorer.Explorer(network, [code], [explorer.Voxels("a block")]), size="phone").page
+    block = page.get_by_label(re.compile("a block, 100 % solid; arrow keys turn it"))
+    before = block.evaluate(PIXELS)
+    block.focus()
+    page.keyboard.press("ArrowRight")
+    turned = block.evaluate(PIXELS)
+    assert turned != before
+    page.get_by_label("corner 0", exact=True).focus()
+    page.keyboard.press("Home")
+    other = page.get_by_label(re.compile("a block, 88 % solid"))
+    assert other.evaluate(PIXELS) != turned
