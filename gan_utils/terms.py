@@ -6,6 +6,7 @@ at every k-th step of that player and counted k times (lazy regularisation, Karr
 section 3.1).
 """
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -203,10 +204,19 @@ class Term:
         raise NotImplementedError(f"{type(self).__name__} must define __call__(outputs).")
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal term."""
-        scheduled = isinstance(self.weight, keras.optimizers.schedules.LearningRateSchedule)
-        weight = keras.saving.serialize_keras_object(self.weight) if scheduled else self.weight
-        return {"weight": weight, "every": self.every}
+        """Return the arguments that make an equal term, from the attributes of their names; networks are among them.
+
+        Raises:
+            NotImplementedError: where an argument has no such attribute; define get_config then.
+        """
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)][1:]
+        if missing := [name for name in named if not hasattr(self, name)]:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no attribute {missing[0]} that its constructor could be given again; keep "
+                "each argument under its name, or define get_config."
+            )
+        return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in named}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Term":
@@ -233,10 +243,6 @@ class GradientPenalty(Term):
         """Return the penalty between this move's real and fake samples."""
         alpha = _for_each(outputs.real, outputs.draw)
         return gradient_penalty(outputs.judge, outputs.real, outputs.fake, alpha, target=self.target)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal term."""
-        return {**super().get_config(), "target": self.target}
 
 
 @_register
@@ -285,10 +291,6 @@ class DRAGAN(Term):
         perturbed = dragan_perturbation(outputs.real, uniform, scale=self.scale)
         return gradient_penalty(outputs.judge, outputs.real, perturbed, draw[:, -1:])
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal term."""
-        return {**super().get_config(), "scale": self.scale}
-
 
 @_register
 class FeatureMatching(Term):
@@ -326,10 +328,6 @@ class FeatureMatching(Term):
         real, fake = seen(outputs.real, outputs.batch), seen(outputs.fake, outputs.given_with_fake)
         return feature_matching(features(real, training=True), features(fake, training=True))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal term."""
-        return {**super().get_config(), "layer": self.layer, "replaces_loss": self.replaces_loss}
-
 
 @_register
 class L1(Term):
@@ -351,10 +349,6 @@ class L1(Term):
                 f"give fit a dict with {self.target!r}, or L1(target=...)."
             )
         return l1(outputs.batch[self.target], outputs.generated)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal term."""
-        return {**super().get_config(), "target": self.target}
 
 
 @_register
@@ -389,10 +383,6 @@ class AuxiliaryClassifier(Term):
         if outputs.player == "discriminator":
             total += _cross_entropy(outputs.batch[self.label], outputs.told_of_real)
         return total
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal term."""
-        return {**super().get_config(), "label": self.label}
 
 
 def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -452,7 +442,3 @@ class WeightClipping(Term):
 
     def _clip(self, value: tf.Tensor) -> tf.Tensor:
         return keras.ops.clip(value, -self.limit, self.limit)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal term."""
-        return {"limit": self.limit, "player": self.player}

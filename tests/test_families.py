@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_utils import families, runtime, terms, training
+from gan_utils import data, families, runtime, terms, training
 from gan_utils.runtime import keras, tf
 from gan_utils.training import callbacks
 from gan_utils.widgets import explorer
@@ -530,3 +530,151 @@ def test_players_that_move_at_once_read_conditions_too(settings):
     model.fit(LABELLED, batch_size=8, steps_per_epoch=2, verbose=0)
     changed = [not np.array_equal(a, b.numpy()) for a, b in zip(before, model.weights, strict=True)]
     assert all(changed) and model.generate(3, label=1).shape == (3, 8, 8, 1)
+
+
+# what a family's author gets wrong
+
+
+class Hidden(terms.Term):
+    """A term with a network that it does not list."""
+
+    name, player, needs_real = "hidden", "generator", False
+
+    def __init__(self, head, weight=1.0):
+        super().__init__(weight)
+        self.head = head
+
+    def __call__(self, outputs):
+        return tf.reduce_mean(self.head(outputs.generated))
+
+
+def test_a_network_that_a_term_does_not_list_is_refused():
+    head = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(1, 3)])
+    with pytest.raises(
+        ValueError, match=r"the term hidden has a network in 'head', .* expected it in the term's networks"
+    ):
+        conditional(terms=[Hidden(head)])
+    listed = Hidden(head)
+    for what in ("networks", "frozen"):
+        setattr(listed, what, {"head": head})
+        with pytest.raises(ValueError, match=f"the term hidden has {what} .*; expected a list of Keras models"):
+            conditional(terms=[listed])
+        setattr(listed, what, [])
+
+
+@keras.saving.register_keras_serializable("test_families")
+class Critic(terms.Term):
+    """A term with a network that the generator trains, and no get_config."""
+
+    name, player, needs_real = "critic", "generator", False
+
+    def __init__(self, head, *, scale=2.0, weight=1.0):
+        super().__init__(weight)
+        self.head, self.scale = head, scale
+        self.networks = [head]
+
+    def __call__(self, outputs):
+        return self.scale * tf.reduce_mean(self.head(outputs.generated) ** 2)
+
+
+def test_a_term_with_a_network_is_saved_by_the_names_of_its_arguments(tmp_path):
+    head = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(1, 3)])
+    model = made("ConditionalGAN", terms=[Critic(head, scale=3.0)])
+    before = head.get_weights()[0]
+    fit(model, "ConditionalGAN")
+    assert not np.array_equal(before, head.get_weights()[0])
+    model.save(tmp_path / "a.keras")
+    again = families.ConditionalGAN.load(tmp_path / "a.keras")
+    assert again.terms[0].scale == 3.0 and np.array_equal(again.terms[0].head.get_weights()[0], head.get_weights()[0])
+    assert fit(model, "ConditionalGAN") == fit(again, "ConditionalGAN") and same(model, again)
+
+
+def test_a_term_that_is_no_scalar_is_refused():
+    class Vector(terms.Term):
+        name, player = "vector", "generator"
+
+        def __call__(self, outputs):
+            return tf.reduce_mean(outputs.generated, axis=(1, 2, 3))
+
+    model = conditional(terms=[Vector()])
+    model.compile()
+    with pytest.raises(ValueError, match=r"the term vector returns .* expected a scalar"):
+        fit(model, "ConditionalGAN")
+
+
+def two_conditions(first, second):
+    """A GAN of two conditions of one shape, whose networks' inputs are named in the order that is asked for."""
+    given = {name: keras.Input((2,), name=name) for name in (first, second)}
+    latents, sample = keras.Input((3,)), keras.Input((2,))
+    networks = [
+        keras.Model([start, *given.values()], layers.Dense(size)(layers.Concatenate()([start, *given.values()])))
+        for start, size in ((latents, 2), (sample, 1))
+    ]
+
+    class Two(training.GAN):
+        conditions = {"where": data.kinds.Numbers((2,)), "how": data.kinds.Numbers((2,))}  # noqa: RUF012
+
+    return Two(*networks)
+
+
+def test_conditions_in_another_order_than_the_named_inputs_are_refused():
+    with pytest.raises(ValueError, match=r"inputs are named .*'how', 'where'\], they are given .*'where', 'how'\]"):
+        two_conditions("how", "where")
+
+
+def test_all_conditions_are_given_or_none():
+    model = two_conditions("where", "how")
+    one = np.ones((4, 2), "float32")
+    with pytest.raises(ValueError, match=r"conditions are given without how, .* expected all of where, how, or none"):
+        model.generate(4, where=one)
+    assert np.array_equal(model.generate(4, where=one, how=one), model.generate(4, where=one[0], how=one[:1]))
+    with pytest.raises(ValueError, match=r"'how' has shape \(4, 3\); expected \(N, 2\)"):
+        model.generate(4, where=one, how=np.ones((4, 3), "float32"))
+    with pytest.raises(ValueError, match=r"'how' has shape \(3,\); expected \(N, 2\)"):
+        model.generate(4, where=one, how=np.ones(3, "float32"))
+
+
+def test_a_condition_is_one_of_the_kinds():
+    plain = conditional()
+
+    class Tuple(training.GAN):
+        conditions = {"label": (4,)}  # noqa: RUF012
+
+    with pytest.raises(ValueError, match=r"the condition 'label' is .*; expected one of data.kinds"):
+        Tuple(plain.generator, plain.discriminator)
+
+
+def test_what_make_reads_besides_conditions_is_named():
+    class Peeks(families.ConditionalGAN):
+        def make(self, noise, batch, training=True):
+            return super().make(noise, batch, training) + 0.0 * batch["real"]
+
+    plain = conditional()
+    model = Peeks(plain.generator, plain.discriminator, classes=4)
+    model.compile()
+    fit(model, "ConditionalGAN")
+    with pytest.raises(ValueError, match=r"Peeks reads 'real' to make samples.* expected it in conditions"):
+        model.generate(3, label=1)
+
+
+def test_an_export_says_what_make_does_besides(tmp_path):
+    class Doubled(families.ConditionalGAN):
+        def make(self, noise, batch, training=True):
+            return 2.0 * super().make(noise, batch, training)
+
+    plain = conditional()
+    model = Doubled(plain.generator, plain.discriminator, classes=4)
+    with pytest.warns(UserWarning, match="Doubled.make does more than this network"):
+        card = model.export(tmp_path / "g.keras")
+    assert "Doubled.make does more than this network" in card.read_text()
+
+
+def test_an_export_says_how_its_inputs_are_computed(tmp_path):
+    class Coded(training.GAN):
+        def inputs(self, latents, given):
+            return tf.one_hot(tf.argmax(latents, axis=1), 5)
+
+    generator = keras.Sequential([keras.Input((5,)), layers.Dense(2)])
+    model = Coded(generator, keras.Sequential([keras.Input((2,)), layers.Dense(1)]), latent_dim=5)
+    text = model.export(tmp_path / "g.keras").read_text()
+    assert "Coded.inputs computes what this network is called with, from 5 standard normal latents" in text

@@ -48,14 +48,17 @@ class Kind:
         Raises:
             ValueError: for another shape or dtype, or values that this kind does not have.
         """
-        came = array.shape[1:]
-        if len(came) != len(self.shape) or any(n not in (None, m) for n, m in zip(self.shape, came, strict=True)):
+        if not array.ndim or not self.suits(array.shape[1:]):
             wanted = ", ".join(["N", *("any" if n is None else str(n) for n in self.shape)])
             raise ValueError(f"{name!r} has shape {array.shape}; expected ({wanted}), {self.words}.")
         self._check_dtype(name, array)
         if array.size:
             self._check_values(name, array)
         return array
+
+    def suits(self, shape: tuple[int, ...]) -> bool:
+        """Return whether one sample may have this shape."""
+        return len(shape) == len(self.shape) and all(n in (None, m) for n, m in zip(self.shape, shape, strict=True))
 
     def _check_dtype(self, name: str, array: np.ndarray) -> None:
         if array.dtype != np.float32:

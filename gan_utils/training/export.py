@@ -5,6 +5,7 @@ import datetime
 import shutil
 import sys
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import util
@@ -95,6 +96,8 @@ def export(
         _check_onnx(exported)
     if scores is not None and not isinstance(scores, Scores):
         raise ValueError(f"scores is {checking.shown(scores)}; expected what metrics.score returned, or None.")
+    if told := _beyond_the_network(model, network):
+        warnings.warn(told, stacklevel=3)
     text = card(model, path, network=network, scores=scores, data=data, notes=notes)
     with checkpoint.whole(written) as temporary_card, _averages_in_place(model), _whole(path) as temporary:
         _check_finite(exported)
@@ -145,6 +148,8 @@ def card(
         call=names if len(inputs) == 1 else f"[{names}]",
         first="" if len(outputs) == 1 else "[0]",
     )
+    told_too = filter(None, (_beyond_the_network(model, network), _before_the_network(model, network)))
+    cautions = "".join(f"- {caution}\n" for caution in told_too)
     loss = getattr(model, "adversarial_loss", None)
     own_name = f"The network `{network}` of a {type(model).__name__}, which makes {shape}"
     what = f"A generator of samples, {shape}" if network == "generator" else own_name
@@ -178,8 +183,43 @@ Samples have the range of the training data (for images of this library −1 to 
 
 - It imitates its data, with their errors, gaps and biases, and may repeat single training samples: score `memorisation`
   before you publish samples. Who may use the data decides who may use the samples.
-- {notes or "Inputs of another size or distribution than above give samples that no score speaks of."}
+{cautions}- {notes or "Inputs of another size or distribution than above give samples that no score speaks of."}
 """
+
+
+def _beyond_the_network(model: Any, name: str) -> str:
+    """Return what a family does to make samples besides running its generator, in a sentence, or nothing."""
+    own, who = getattr(type(model), "make", None), type(model).__name__
+    if name != "generator" or own is None or own.__module__.startswith("gan_utils.training"):
+        return ""
+    return (
+        f"{who}.make does more than this network, which is exported alone, so samples differ from those of generate; "
+        "what must hold for an exported model belongs in the generator's layers."
+    )
+
+
+def _before_the_network(model: Any, name: str) -> str:
+    """Return how a family computes what its generator is called with, in a sentence, or nothing."""
+    if name != "generator" or not hasattr(type(model), "inputs") or _inputs_are_known(model):
+        return ""
+    latents = " and ".join(each.words for each in _latents(model)) or "its data"
+    return f"In training {type(model).__name__}.inputs computes what this network is called with, from {latents}."
+
+
+def _inputs_are_known(model: Any) -> bool:
+    return getattr(type(model).inputs, "__module__", "") == "gan_utils.training.gan"
+
+
+def _latents(model: Any) -> list[_Input]:
+    """Return the latents of a `GAN`, by name."""
+    sizes = model.latent_dim if isinstance(model.latent_dim, Mapping) else {"latents": (model.latent_dim,)}
+    found = []
+    for word, shape in sizes.items() if model.latent_dim else ():
+        extents, told = ", ".join(map(str, shape)), " × ".join(map(str, shape))
+        words = f"{told} standard normal {'latents' if word == 'latents' else word}"
+        code = f"{word} = np.random.default_rng(0).standard_normal((16, {extents}), np.float32)"
+        found.append(_Input(word, words, code))
+    return found
 
 
 def _network(model: Any, name: str) -> keras.Model:
@@ -192,18 +232,12 @@ def _network(model: Any, name: str) -> keras.Model:
 def _inputs(model: Any, name: str, network: keras.Model) -> list[_Input]:
     """Return what a network is called with: of a generator what `GAN.inputs` gives, where no family changes it."""
     tensors = list(network.inputs)
-    found = []
-    if name == "generator" and getattr(type(model).inputs, "__module__", "") == "gan_utils.training.gan":
-        sizes = model.latent_dim if isinstance(model.latent_dim, Mapping) else {"latents": (model.latent_dim,)}
-        for word, shape in sizes.items() if model.latent_dim else ():
-            extents = ", ".join(map(str, shape))
-            told = " × ".join(map(str, shape))
-            words = f"{told} standard normal {'latents' if word == 'latents' else word}"
-            code = f"{word} = np.random.default_rng(0).standard_normal((16, {extents}), np.float32)"
-            found.append(_Input(word, words, code))
+    if name == "generator" and hasattr(type(model), "inputs") and _inputs_are_known(model):
+        found = _latents(model)
         for (word, kind), tensor in zip(model.conditions.items(), tensors[len(found) :], strict=True):
             found.append(_Input(word, f"{word}, {kind}", kind.code(word, tensor.dtype)))
         return found
+    found = []
     reads = model.reads() if callable(getattr(model, "reads", None)) else {}
     for number, tensor in enumerate(tensors):
         shape = tuple(n or 1 for n in tensor.shape[1:])

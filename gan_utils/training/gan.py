@@ -137,6 +137,11 @@ class GAN(Adversarial):
             raise ValueError(f"replay is {checking.shown(replay)}; expected training.Replay(capacity) or None.")
         if packing > 1 and self.conditions:
             raise ValueError("packing joins samples but not their conditions; expected packing=1 with conditions.")
+        if odd := [name for name, kind in self.conditions.items() if not isinstance(kind, kinds.Kind)]:
+            raise ValueError(
+                f"the condition {odd[0]!r} is {checking.shown(self.conditions[odd[0]])}; expected one of data.kinds, "
+                "such as Numbers((2,))."
+            )
         size = _latent_sizes(latent_dim, generator, len(self.conditions))
         of = {name: [t for t in terms if name == t.players[0]] for name in ("discriminator", "generator")}
         networks = {"discriminator": [discriminator], "generator": [generator]}
@@ -151,6 +156,7 @@ class GAN(Adversarial):
         self.adversarial_loss, self.latent_dim, self.terms = chosen, size, list(terms)
         self.packing, self.instance_noise, self.replay = packing, instance_noise, replay
         self.unrolled_steps, self.unrolled_learning_rate = unrolled_steps, unrolled_learning_rate
+        self._check_term_networks()
         self.sample_shape = self._check_networks()
         for term in terms:
             term.attach([network for player in players if player.name in term.players for network in player.networks])
@@ -204,6 +210,18 @@ class GAN(Adversarial):
         """Return `conditions`; see `Adversarial.reads`."""
         return dict(self.conditions)
 
+    def _check_term_networks(self) -> None:
+        """Raise a ValueError for a network that a term uses and has forgotten to list."""
+        known = {id(v) for network in [*self.networks, *self.frozen] for v in network.variables}
+        for term in self.terms:
+            for name, value in vars(term).items():
+                odd = isinstance(value, keras.Layer) and [v for v in value.trainable_variables if id(v) not in known]
+                if odd:
+                    raise ValueError(
+                        f"the term {term.name} has a network in {name!r}, which nobody knows of; expected it in the "
+                        "term's networks, to be trained, or in its frozen ones."
+                    )
+
     def _check_networks(self) -> tuple[int, ...]:
         """Try the networks on blank inputs as `inputs` and `seen` give them; return the shape of a sample."""
         n, generator, discriminator = self.packing, self.generator, self.discriminator
@@ -222,6 +240,10 @@ class GAN(Adversarial):
                 "number."
             )
         _check_shapes("generator", generator, inputs)
+        several = (
+            list(self.latent_dim) if isinstance(self.latent_dim, Mapping) else ["latents"] if self.latent_dim else []
+        )
+        self._check_names("generator", generator, several, "inputs")
         fake = _pair(_with_others(generator(inputs, training=False)))[0]
         samples = pack(tf.cast(fake, tf.float32), n)
         seen, takes = self.seen(samples, given), _input_shape(discriminator)
@@ -232,8 +254,22 @@ class GAN(Adversarial):
                     f"the discriminator takes {tuple(takes[1:])}; expected one shape."
                 )
             _check_shapes("discriminator", discriminator, seen)
+            self._check_names("discriminator", discriminator, ["samples"], "seen")
             _check_logits(discriminator, discriminator(seen, training=False))
         return tuple(fake.shape[1:])
+
+    def _check_names(self, who: str, network: keras.Model, before: list[str], hook: str) -> None:
+        """Raise a ValueError where an input has the name of one condition and is given another."""
+        given = [*before, *self.conditions]
+        if getattr(type(self), hook).__module__ != __name__:
+            return
+        named = [tensor.name for tensor in getattr(network, "inputs", None) or []]
+        for own, name in zip(named, given, strict=False):
+            if own in self.conditions and own != name:
+                raise ValueError(
+                    f"the {who}'s inputs are named {named}, they are given {given}; expected one order. Declare "
+                    f"the conditions in the order of the inputs, or override {hook}."
+                )
 
     def _fits(self, who: str, network: keras.Model, inputs: Any, hook: str) -> bool:
         """Return whether a network takes these inputs; raise where no hook of a family's own may know how."""
@@ -332,6 +368,10 @@ class GAN(Adversarial):
                     return term.every * tf.cast(term(outputs), tf.float32)
 
             value = tf.cond(due, compute, lambda: tf.constant(0.0))
+        if getattr(value, "shape", None) is None or value.shape.rank != 0:
+            raise ValueError(
+                f"the term {term.name} returns {checking.shown(value)}; expected a scalar, such as tf.reduce_mean(...)."
+            )
         self.report(term.name, value)
         return (term.weight(self._step) if callable(term.weight) else term.weight) * value
 
@@ -423,7 +463,13 @@ class GAN(Adversarial):
                 "make(self, noise, batch, training=True), which hands it to the networks."
             )
         made = lambda inputs, training: self.make({"latents": inputs[0]}, inputs[1], training=training)  # noqa: E731
-        return self.infer(made, (latents, self._conditions(n, given)), batch_size=batch_size)
+        try:
+            return self.infer(made, (latents, self._conditions(n, given)), batch_size=batch_size)
+        except KeyError as missing:
+            raise ValueError(
+                f"{type(self).__name__} reads {missing} to make samples, but only training has it; expected it in "
+                "conditions."
+            ) from missing
 
     def _checked_latents(self, latents: Any) -> tuple[Any, int]:
         if isinstance(self.latent_dim, Mapping):
@@ -446,6 +492,12 @@ class GAN(Adversarial):
         if unknown := sorted(set(given) - set(self.conditions)):
             names = ", ".join(self.conditions) or "none"
             raise ValueError(f"{unknown[0]!r} is no condition of this model; its conditions: {names}.")
+        given = {name: values for name, values in given.items() if values is not None}
+        if given and (missing := [name for name in self.conditions if name not in given]):
+            raise ValueError(
+                f"conditions are given without {missing[0]}, {self.conditions[missing[0]]}; expected all of "
+                f"{', '.join(self.conditions)}, or none for those of the last fit's first samples."
+            )
         found = {}
         for name, kind in self.conditions.items():
             values = given.get(name)
@@ -458,9 +510,11 @@ class GAN(Adversarial):
             values = np.asarray(values)
             if values.dtype == np.float64:
                 values = values.astype(np.float32)
-            if values.ndim == len(kind.shape):
-                values = np.broadcast_to(values, (n, *values.shape))
+            if kind.suits(values.shape):
+                values = values[None]
             kind.check(name, values)
+            if len(values) == 1:
+                values = np.broadcast_to(values, (n, *values.shape[1:]))
             if len(values) != n:
                 raise ValueError(f"{name!r} has {len(values)} values for {n} samples; expected one for all, or {n}.")
             found[name] = values
@@ -519,6 +573,13 @@ def _checked_terms(given: Sequence[terms.Term]) -> list[terms.Term]:
         )
     if any(not term.players or set(term.players) - {"discriminator", "generator"} for term in given):
         raise ValueError(f"terms join {[t.player for t in given]}; expected 'discriminator' or 'generator'.")
+    for term in given:
+        for what in ("networks", "frozen"):
+            held = getattr(term, what)
+            if not isinstance(held, list | tuple) or not all(isinstance(network, keras.Model) for network in held):
+                raise ValueError(
+                    f"the term {term.name} has {what} {checking.shown(held)}; expected a list of Keras models."
+                )
     held = [network for term in given for network in (*term.networks, *term.frozen)]
     if twice := [network.name for i, network in enumerate(held) if any(network is other for other in held[:i])]:
         raise ValueError(
@@ -552,7 +613,7 @@ def _latent_sizes(latent_dim: Any, generator: keras.Model, conditions: int) -> A
     inputs = getattr(generator, "inputs", None) or []
     needs = inputs[0].shape if conditions and len(inputs) == 1 + conditions else _input_shape(generator)
     if not needs or needs[-1] is None:
-        raise ValueError("the generator does not tell its input's size; give GAN(..., latent_dim=...).")
+        raise ValueError("the generator's inputs do not tell the size of the latents; give GAN(..., latent_dim=...).")
     return int(needs[-1])
 
 
