@@ -24,8 +24,8 @@ RECORD = common.RESULTS / "explorer.json"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PASSES, WARM = 20, 5
 RUN = """async ([code, graph, held, sizes, passes]) => {
-  const { network } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
-  const run = network(graph, Uint8Array.from(atob(held), (c) => c.charCodeAt(0)));
+  const { halves, network } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  const run = network(graph, halves(Uint8Array.from(atob(held), (c) => c.charCodeAt(0))));
   const times = [];
   for (let k = 0; k < passes; k++) {
     const given = sizes.map((size) => Float32Array.from({ length: size }, () => 2 * Math.random() - 1));

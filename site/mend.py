@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,8 +16,31 @@ def pages(site: Path, executed: dict[str, nbformat.NotebookNode]) -> None:
     for name, notebook in executed.items():  # what the download button of a page gives
         nbformat.write(notebook, site / "_sources/chapters" / f"{name}.ipynb")
     _mend(executed.values(), [*site.glob("*.html"), *site.glob("chapters/*.html")])
+    for page in site.glob("chapters/*.html"):
+        page.write_text(networks_beside(page.read_text(), site / "_static/networks"))
     index = site / "index.html"  # a redirect, on which browsers would ask the server for an icon of its own
     index.write_text('<link rel="icon" href="data:,">\n' + index.read_text())
+
+
+def networks_beside(text: str, folder: Path) -> str:
+    """Return a page without the weights of its networks, each of which a script in a folder then has.
+
+    The page is read sooner, and a network only by who uses it. A script is what a page from disk may read too.
+    """
+
+    def taken_out(match: re.Match) -> str:
+        told = json.loads(match[2])
+        for model in told["state"].values():
+            for buffer in [each for each in model.get("buffers", []) if each["path"] == ["weights"]]:
+                name = hashlib.sha256(buffer["data"].encode()).hexdigest()[:16]
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"{name}.js").write_text(f'window.ganNetworks["{name}"] = "{buffer["data"]}";\n')
+                model["buffers"].remove(buffer)
+                model["state"]["beside"] = name
+        return match[1] + json.dumps(told).replace("</", r"<\/") + match[3]
+
+    tag = r'(<script type="application/vnd.jupyter.widget-state\+json">)(.*?)(</script>)'
+    return re.sub(tag, taken_out, text, flags=re.DOTALL)
 
 
 def _mend(notebooks: Iterable[nbformat.NotebookNode], files: Iterable[Path]) -> None:

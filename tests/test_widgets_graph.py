@@ -196,7 +196,7 @@ def given(network, n=3):
 def in_the_page(browser_code, network, values):
     found = graph.export(network)
     code = (
-        "(() => { const run = m.network(d.graph, Buffer.from(d.weights, 'base64'));"
+        "(() => { const run = m.network(d.graph, m.halves(Buffer.from(d.weights, 'base64')));"
         "return d.given.map((one) => run(one).map((value) => [...value.data])); })()"
     )
     told = {"inputs": found.inputs, "steps": found.steps, "outputs": found.outputs}

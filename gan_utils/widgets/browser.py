@@ -52,3 +52,15 @@ class PageWidget(anywidget.AnyWidget):
         if picture:
             data["image/png"] = base64.b64encode(picture).decode()
         return data, metadata
+
+
+class NetworkWidget(PageWidget):
+    """A widget with a network, which the page runs.
+
+    In a built page its weights are taken out of the page, and lie in a script beside it, whose name is `beside`.
+    """
+
+    graph = traitlets.Dict().tag(sync=True)
+    weights = traitlets.Bytes().tag(sync=True)
+    beside = traitlets.Unicode("").tag(sync=True)
+    rounding = traitlets.Dict().tag(sync=True)

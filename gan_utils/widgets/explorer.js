@@ -3,6 +3,7 @@
 import { button, canvas, choice, make, onTheme, predicted, slider } from "./controls.js";
 import { network } from "./graph.js";
 import { normals, random } from "./random.js";
+import { weights, whenSeen } from "./weights.js";
 
 const WIDE = 224; // of a picture, in CSS pixels
 const SMALL = 48; // of a picture in a tray
@@ -312,7 +313,7 @@ const VIEWS = {
 };
 
 function render({ model, el }) {
-  const run = network(model.get("graph"), heldBytes(model.get("weights")));
+  let run = null; // until the network's weights are read
   let waiting = false;
   const changed = () => {
     if (waiting) return;
@@ -336,12 +337,16 @@ function render({ model, el }) {
     make("p", { className: "gan-note", textContent: rounding }),
   );
   const box = make("section", { className: "gan-widget gan-explorer", "aria-label": "Explorer" });
-  box.append(predicted(model.get("predict"), body, changed));
+  box.append(predicted(model.get("predict"), body));
   el.append(box);
+  whenSeen(body, async () => {
+    run = network(model.get("graph"), await weights(model));
+    changed();
+  });
 
   function show() {
     const given = controls.map((control) => control.value());
-    if (body.hidden || given.some((value) => value === null)) return;
+    if (body.hidden || !run || given.some((value) => value === null)) return;
     const begun = performance.now();
     const outputs = run(given);
     const took = performance.now() - begun;
@@ -350,7 +355,6 @@ function render({ model, el }) {
     views.forEach((view) => view.show(outputs[view.output]));
   }
 
-  changed();
   return onTheme(changed);
 }
 

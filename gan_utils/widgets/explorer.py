@@ -231,7 +231,7 @@ class Bars(View):
         return {"kind": "bars", "names": list(self.names)}
 
 
-class Explorer(browser.PageWidget):
+class Explorer(browser.NetworkWidget):
     """A network whose weights travel in the page, under controls, with views of what it makes.
 
     Args:
@@ -254,12 +254,9 @@ class Explorer(browser.PageWidget):
         True
     """
 
-    _esm = browser.module("random", "controls", "halves", "graph", "explorer")
-    graph = traitlets.Dict().tag(sync=True)
-    weights = traitlets.Bytes().tag(sync=True)
+    _esm = browser.module("random", "controls", "halves", "weights", "graph", "explorer")
     controls = traitlets.List().tag(sync=True)
     views = traitlets.List().tag(sync=True)
-    rounding = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, network: keras.Model, inputs: Sequence[Control], views: Sequence[View], *, predict: str = ""

@@ -1,6 +1,5 @@
 // A network's forward pass, one sample at a time: the steps that graph.py exports. A value is { shape, data }; its
 // shape has no batch axis, its channels are last.
-import { halves } from "./halves.js";
 
 const count = (shape) => shape.reduce((product, n) => product * n, 1);
 const last = (shape) => shape[shape.length - 1];
@@ -398,9 +397,9 @@ function folded(steps, outputs, inputs, weights) {
   return made;
 }
 
-// what runs a network: from a value for each input, { shape, data } or plain numbers, to its outputs
-export function network({ inputs, steps, outputs }, bytes) {
-  const made = folded(steps, outputs, inputs.length, halves(bytes));
+// what runs a network with these weights: from a value for each input, { shape, data } or plain numbers, to its outputs
+export function network({ inputs, steps, outputs }, weights) {
+  const made = folded(steps, outputs, inputs.length, weights);
   const uses = new Map();
   made.forEach((step, at) => step.reads.forEach((value) => uses.set(value, at)));
   return (given) => {

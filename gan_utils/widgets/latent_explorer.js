@@ -3,6 +3,7 @@ import { button, canvas, choice, make, predicted, slider } from "./controls.js";
 import { network } from "./graph.js";
 import { between, nearest } from "./latents.js";
 import { normals, random } from "./random.js";
+import { weights, whenSeen } from "./weights.js";
 
 const SIZE = 224; // of the large picture, in CSS pixels
 const TILE = 56;
@@ -16,8 +17,8 @@ function render({ model, el }) {
     const held = model.get(name);
     return new Uint8Array(held.buffer ?? held, held.byteOffset ?? 0, held.byteLength);
   };
-  const generator = network(model.get("graph"), bytes("weights"));
-  const numbers = bytes("weights").byteLength / 2;
+  const numbers = Math.max(...model.get("graph").steps.map((step) => step.weights[1]));
+  let generator = null; // until its weights are read
   const [rows, cols, channels] = model.get("shape");
   const directions = model.get("directions");
   const size = model.get("latent_dim");
@@ -108,13 +109,13 @@ function render({ model, el }) {
     make("p", { className: "gan-note", textContent: rounding() }),
   );
   const box = make("section", { className: "gan-widget gan-latents", "aria-label": "Latent explorer" });
-  box.append(
-    predicted(model.get("predict"), body, () => {
-      hang();
-      show();
-    }),
-  );
+  box.append(predicted(model.get("predict"), body));
   el.append(box);
+  whenSeen(body, async () => {
+    generator = network(model.get("graph"), await weights(model));
+    hang();
+    show();
+  });
 
   function number(name, value, change) {
     const input = make("input", { type: "number", min: 0, max: 4294967295, value, "aria-label": name });
@@ -178,7 +179,7 @@ function render({ model, el }) {
   }
 
   function show(whole = true) {
-    if (body.hidden) return;
+    if (body.hidden || !generator) return;
     const latent = current();
     const begun = performance.now();
     const values = run(latent);
@@ -224,7 +225,7 @@ function render({ model, el }) {
 
   // the wall is hung a few pictures at a time, so that the page stays alive; a newer wall ends an older one
   function hang() {
-    if (body.hidden) return;
+    if (body.hidden || !generator) return;
     hung += 1;
     const mine = hung;
     wall.replaceChildren();

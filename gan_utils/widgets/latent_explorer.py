@@ -69,7 +69,7 @@ def _run(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
 
-class LatentExplorer(browser.PageWidget):
+class LatentExplorer(browser.NetworkWidget):
     """A generator whose weights travel in the page, where it makes new samples from the reader's latents.
 
     New samples, a wall of 36, sliders along the principal latent directions, truncation, the way between two seeds,
@@ -96,14 +96,11 @@ class LatentExplorer(browser.PageWidget):
         True
     """
 
-    _esm = browser.module("random", "controls", "halves", "graph", "latents", "latent_explorer")
-    graph = traitlets.Dict().tag(sync=True)
-    weights = traitlets.Bytes().tag(sync=True)
+    _esm = browser.module("random", "controls", "halves", "weights", "graph", "latents", "latent_explorer")
     latent_dim = traitlets.Int().tag(sync=True)
     shape = traitlets.List().tag(sync=True)
     directions = traitlets.List().tag(sync=True)
     shares = traitlets.List().tag(sync=True)
-    rounding = traitlets.Dict().tag(sync=True)
     sprite = traitlets.Bytes().tag(sync=True)
     real_count = traitlets.Int().tag(sync=True)
     columns = traitlets.Int(COLUMNS).tag(sync=True)

@@ -1,6 +1,7 @@
 // Where require.js finds what the widgets ask for: beside this page, never on another host.
 (() => {
   const root = new URL(".", document.currentScript.src).href;
+  window.ganNetworks = { root: `${root}networks/` }; // weights that the widgets of a page read on first use
   require.config({
     paths: {
       anywidget: `${root}anywidget/dist/index`,

@@ -155,7 +155,10 @@ def latent_explorers(visit, tap):
             before, button = box.get_attribute("data-mean"), box.get_by_role("button", name=name, exact=True)
             if button.count():
                 button.tap() if tap else button.click()
-        assert box.get_attribute("data-mean") != before
+            box.scroll_into_view_if_needed()
+            visit.page.wait_for_function(
+                "([e, before]) => e.dataset.mean && e.dataset.mean !== before", arg=[box.element_handle(), before]
+            )
         box.locator(".gan-wall button").nth(35).wait_for()
     return visit.page.locator(".gan-latents").count()
 

@@ -285,6 +285,7 @@ def small_generator():
 
 
 def shown_mean(page):
+    page.locator(".gan-latents[data-mean]").wait_for()
     return float(page.locator(".gan-latents").get_attribute("data-mean"))
 
 
@@ -324,11 +325,40 @@ def test_the_page_samples_as_python_does(visit, browser_code, way, size):
 
 def test_the_books_generator_takes_30_milliseconds_at_most(visit):
     page = visit(widgets.LatentExplorer(dcgan.compact_generator())).page
+    page.locator(".gan-latents[data-mean]").wait_for()
     times = []
     for _ in range(15):
         press(page, "New sample")
         times.append(float(page.locator(".gan-latents").get_attribute("data-milliseconds")))
     assert np.median(times) <= 30
+
+
+@pytest.mark.parametrize("way", ["file", "http"])
+def test_weights_lie_beside_a_built_page_and_are_read_on_first_use(browser, build, page_folder, way):
+    import mend  # beside site/build.py
+
+    generator = small_generator()
+    page = widget_page(
+        page_folder, widgets.LatentExplorer(generator, predict="Which?"), widgets.LatentExplorer(generator)
+    )
+    whole = page.read_text()
+    page.write_text(mend.networks_beside(whole, page_folder / "_static/networks"))
+    (script,) = (page_folder / "_static/networks").iterdir()  # one network, one file
+    assert len(page.read_text()) < len(whole) - 2 * script.stat().st_size + 1000
+    with serving(page_folder) as address:
+        with Visit(browser, page.as_uri() if way == "file" else f"{address}/index.html") as seen:
+            second = seen.page.locator(".gan-latents").nth(1)
+            second.locator(".gan-wall button").nth(35).wait_for()
+            first = seen.page.locator(".gan-latents").first
+            assert first.get_attribute("data-mean") is None
+            seen.page.get_by_role("button", name="I have an answer, show it").click()
+            first.locator(".gan-wall button").nth(35).wait_for()
+            assert first.get_attribute("data-mean") == second.get_attribute("data-mean")
+            assert not seen.faults
+    page = widget_page(page_folder, widgets.LatentExplorer(generator, predict="Which?"))
+    page.write_text(mend.networks_beside(page.read_text(), page_folder / "_static/networks"))
+    with Visit(browser, page.as_uri()) as seen:
+        assert seen.page.evaluate("Object.keys(window.ganNetworks)") == ["root"]  # nobody has asked for it yet
 
 
 # --- explore
