@@ -16,9 +16,8 @@ function read(name) {
 
 // all weights in one row, single precision
 export async function weights(model) {
-  const held = model.get("weights");
-  if (held?.byteLength) return halves(new Uint8Array(held.buffer ?? held, held.byteOffset ?? 0, held.byteLength));
-  const name = model.get("beside");
+  const [held, name] = [model.get("weights"), model.get("beside")];
+  if (!name) return halves(new Uint8Array(held.buffer ?? held, held.byteOffset ?? 0, held.byteLength));
   if (!reading.has(name)) reading.set(name, read(name));
   await reading.get(name);
   return halves(Uint8Array.from(atob(window.ganNetworks[name]), (letter) => letter.charCodeAt(0)));

@@ -345,16 +345,16 @@ def test_weights_lie_beside_a_built_page_and_are_read_on_first_use(browser, buil
     page.write_text(mend.networks_beside(whole, page_folder / "_static/networks"))
     (script,) = (page_folder / "_static/networks").iterdir()  # one network, one file
     assert len(page.read_text()) < len(whole) - 2 * script.stat().st_size + 1000
-    with serving(page_folder) as address:
-        with Visit(browser, page.as_uri() if way == "file" else f"{address}/index.html") as seen:
-            second = seen.page.locator(".gan-latents").nth(1)
-            second.locator(".gan-wall button").nth(35).wait_for()
-            first = seen.page.locator(".gan-latents").first
-            assert first.get_attribute("data-mean") is None
-            seen.page.get_by_role("button", name="I have an answer, show it").click()
-            first.locator(".gan-wall button").nth(35).wait_for()
-            assert first.get_attribute("data-mean") == second.get_attribute("data-mean")
-            assert not seen.faults
+    there = page.as_uri() if way == "file" else "{}/index.html"
+    with serving(page_folder) as address, Visit(browser, there.format(address)) as seen:
+        second = seen.page.locator(".gan-latents").nth(1)
+        second.locator(".gan-wall button").nth(35).wait_for()
+        first = seen.page.locator(".gan-latents").first
+        assert first.get_attribute("data-mean") is None
+        seen.page.get_by_role("button", name="I have an answer, show it").click()
+        first.locator(".gan-wall button").nth(35).wait_for()
+        assert first.get_attribute("data-mean") == second.get_attribute("data-mean")
+        assert not seen.faults
     page = widget_page(page_folder, widgets.LatentExplorer(generator, predict="Which?"))
     page.write_text(mend.networks_beside(page.read_text(), page_folder / "_static/networks"))
     with Visit(browser, page.as_uri()) as seen:
