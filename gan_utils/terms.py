@@ -221,8 +221,8 @@ class Term:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Term":
         """Make a term from `get_config`'s arguments; what Keras has written as a dict is made again."""
-        made = {n: keras.saving.deserialize_keras_object(v) if isinstance(v, dict) else v for n, v in config.items()}
-        return cls(**made)
+        make = keras.saving.deserialize_keras_object
+        return cls(**{n: make(v, safe_mode=True) if isinstance(v, dict) else v for n, v in config.items()})
 
 
 @_register
