@@ -221,8 +221,9 @@ class Term:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Term":
         """Make a term from `get_config`'s arguments; what Keras has written as a dict is made again."""
-        make = keras.saving.deserialize_keras_object
-        return cls(**{n: make(v, safe_mode=True) if isinstance(v, dict) else v for n, v in config.items()})
+        written = {name: value for name, value in config.items() if isinstance(value, dict)}
+        made = {n: keras.saving.deserialize_keras_object(value, safe_mode=True) for n, value in written.items()}
+        return cls(**{**config, **made})
 
 
 @_register
