@@ -6,7 +6,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-BENCHMARKS := training_step training_speed metrics cost_growth startup scaling time_to_quality book
+BENCHMARKS := training_step training_speed families explorer metrics cost_growth startup scaling time_to_quality book
 export KERAS_BACKEND := tensorflow
 
 .PHONY: book test serve bench lint clean
