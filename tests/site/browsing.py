@@ -45,7 +45,7 @@ class Visit:
                 self.faults.append(f"request to another host: {sent.url}")
 
         self.page.on("request", request)
-        self.page.on("requestfailed", lambda r: self.faults.append(f"failed request: {r.url} {r.failure}"))
+        self.page.on("requestfailed", self.failed)
         self.page.on("response", lambda r: self.faults.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
         self.page.on("pageerror", lambda error: self.faults.append(f"uncaught: {error}"))
         self.page.on("console", self.console)
@@ -63,6 +63,12 @@ class Visit:
             "n => document.querySelectorAll('.gan-widget, .gan-experiment').length >= n", arg=wanted
         )
         self.page.wait_for_timeout(200)
+
+    def failed(self, request):
+        # a picture of the page's own that another one replaces before it is shown
+        replaced = request.url.startswith("blob:") and request.failure == "net::ERR_ABORTED"
+        if not replaced:
+            self.faults.append(f"failed request: {request.url} {request.failure}")
 
     def console(self, message):
         # the widget manager's schema checker (ajv) remarks on Jupyter's own schema; neither is ours to change
