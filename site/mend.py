@@ -15,9 +15,7 @@ def pages(site: Path, executed: dict[str, nbformat.NotebookNode]) -> None:
     """Mend the pages of a site; `executed` has its notebooks with their outputs by name."""
     for name, notebook in executed.items():  # what the download button of a page gives
         nbformat.write(notebook, site / "_sources/chapters" / f"{name}.ipynb")
-    _mend(executed.values(), [*site.glob("*.html"), *site.glob("chapters/*.html")])
-    for page in site.glob("chapters/*.html"):
-        page.write_text(networks_beside(page.read_text(), site / "_static/networks"))
+    _mend(executed.values(), [*site.glob("*.html"), *site.glob("chapters/*.html")], site / "_static/networks")
     index = site / "index.html"  # a redirect, on which browsers would ask the server for an icon of its own
     index.write_text('<link rel="icon" href="data:,">\n' + index.read_text())
 
@@ -43,7 +41,7 @@ def networks_beside(text: str, folder: Path) -> str:
     return re.sub(tag, taken_out, text, flags=re.DOTALL)
 
 
-def _mend(notebooks: Iterable[nbformat.NotebookNode], files: Iterable[Path]) -> None:
+def _mend(notebooks: Iterable[nbformat.NotebookNode], files: Iterable[Path], networks: Path) -> None:
     texts = {}  # a picture's file is named by the hash of its bytes
     outputs = [output for notebook in notebooks for cell in notebook.cells for output in cell.get("outputs", [])]
     for data in (output.get("data", {}) for output in outputs):
@@ -62,4 +60,4 @@ def _mend(notebooks: Iterable[nbformat.NotebookNode], files: Iterable[Path]) -> 
         text = text.replace(
             '<summary><span class="toctree-toggle"', '<summary aria-label="Pages below"><span class="toctree-toggle"'
         )
-        page.write_text(text)
+        page.write_text(networks_beside(text, networks))

@@ -3,12 +3,11 @@
 import { button, canvas, choice, make, onTheme, predicted, slider } from "./controls.js";
 import { network } from "./graph.js";
 import { normals, random } from "./random.js";
-import { weights, whenSeen } from "./weights.js";
+import { heldBytes, weights, whenSeen } from "./weights.js";
 
 const WIDE = 224; // of a picture, in CSS pixels
 const SMALL = 48; // of a picture in a tray
 
-const heldBytes = (held) => new Uint8Array(held.buffer ?? held, held.byteOffset ?? 0, held.byteLength);
 const elements = (shape) => shape.reduce((product, n) => product * n, 1);
 
 // values in [-1, 1] to a canvas of their own size

@@ -3,7 +3,7 @@ import { button, canvas, choice, make, predicted, slider } from "./controls.js";
 import { network } from "./graph.js";
 import { between, nearest } from "./latents.js";
 import { normals, random } from "./random.js";
-import { weights, whenSeen } from "./weights.js";
+import { heldBytes, weights, whenSeen } from "./weights.js";
 
 const SIZE = 224; // of the large picture, in CSS pixels
 const TILE = 56;
@@ -13,10 +13,6 @@ const WAY = Array.from({ length: 21 }, (_, k) => k / 20);
 const NEAREST = 5;
 
 function render({ model, el }) {
-  const bytes = (name) => {
-    const held = model.get(name);
-    return new Uint8Array(held.buffer ?? held, held.byteOffset ?? 0, held.byteLength);
-  };
   const numbers = Math.max(...model.get("graph").steps.map((step) => step.weights[1]));
   let generator = null; // until its weights are read
   const [rows, cols, channels] = model.get("shape");
@@ -249,7 +245,7 @@ function render({ model, el }) {
   }
 
   async function load() {
-    const held = bytes("sprite");
+    const held = heldBytes(model.get("sprite"));
     if (!held.byteLength) return;
     const sheet = await createImageBitmap(new Blob([held], { type: "image/png" }));
     const whole = make("canvas", { width: sheet.width, height: sheet.height });

@@ -3,6 +3,9 @@ import { halves } from "./halves.js";
 
 const reading = new Map();
 
+// what a widget holds, a view of a buffer or the buffer itself, as bytes
+export const heldBytes = (held) => new Uint8Array(held.buffer ?? held, held.byteOffset ?? 0, held.byteLength);
+
 function read(name) {
   const { root } = window.ganNetworks;
   return new Promise((resolve, reject) => {
@@ -17,7 +20,7 @@ function read(name) {
 // all weights in one row, single precision
 export async function weights(model) {
   const [held, name] = [model.get("weights"), model.get("beside")];
-  if (!name) return halves(new Uint8Array(held.buffer ?? held, held.byteOffset ?? 0, held.byteLength));
+  if (!name) return halves(heldBytes(held));
   if (!reading.has(name)) reading.set(name, read(name));
   await reading.get(name);
   return halves(Uint8Array.from(atob(window.ganNetworks[name]), (letter) => letter.charCodeAt(0)));
